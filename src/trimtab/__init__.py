@@ -1,0 +1,1 @@
+"""Trimtab: the whole life of a production ML system as one closed loop."""

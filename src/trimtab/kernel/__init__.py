@@ -1,0 +1,1 @@
+"""Records, ids and errors: the words that rooms exchange. Standard library only."""

@@ -1,0 +1,54 @@
+"""Prediction ids: time, worker, segment and offset in 26 characters, so that an id opens one file.
+
+128 bits, Crockford base 32 without I, L, O, U (as in ULID): 48 bits milliseconds since 1970, 12 bits worker
+slot, 36 bits segment number, 32 bits byte offset of the record in its segment. Ids sort by time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trimtab.kernel.errors import InvalidValue
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
+LENGTH = 26
+
+
+@dataclass(frozen=True)
+class PredictionId:
+    """Where a prediction's record stands.
+
+    >>> where = PredictionId(at_ms=1364774400000, worker=1, segment=7, offset=4096)
+    >>> str(where), parse_prediction_id(str(where)) == where
+    ('X', True)
+    """
+
+    at_ms: int
+    worker: int
+    segment: int
+    offset: int
+
+    def __str__(self) -> str:
+        number = self.at_ms << 80 | self.worker << 68 | self.segment << 32 | self.offset
+        return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+    @property
+    def segment_name(self) -> str:
+        """The file's name without its ending."""
+        return f"{self.worker:04d}-{self.segment:010d}"
+
+
+def parse_prediction_id(text: str) -> PredictionId:
+    """Read an id that a person may have typed.
+
+    Raises:
+        InvalidValue: not an id.
+    """
+    letters = text.strip().upper()
+    if len(letters) != LENGTH or not set(letters) <= _VALUE.keys() or letters[0] > "7":
+        raise InvalidValue("prediction id", text, allowed=f"{LENGTH} characters of {_ALPHABET}")
+    number = 0
+    for letter in letters:
+        number = number << 5 | _VALUE[letter]
+    return PredictionId(number >> 80, number >> 68 & 0xFFF, number >> 32 & 0xFFFFFFFFF, number & 0xFFFFFFFF)
