@@ -19,9 +19,7 @@ def canonical(value: object) -> bytes:
     >>> canonical({"b": 1, "a": [True, None, 0.5]})
     b'{"a":[true,null,0.5],"b":1}'
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def sha256(data: bytes) -> str:

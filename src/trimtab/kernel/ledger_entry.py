@@ -29,8 +29,6 @@ class LedgerEntry:
         return entry_hash(self.seq, self.at, self.actor, self.kind, self.subject, self.body, self.previous)
 
 
-def entry_hash(
-    seq: int, at: datetime, actor: str, kind: str, subject: str, body: JsonMap, previous: str
-) -> str:
+def entry_hash(seq: int, at: datetime, actor: str, kind: str, subject: str, body: JsonMap, previous: str) -> str:
     """SHA-256 over the canonical form of an entry's fields; `at` in microseconds UTC."""
     return digest([seq, to_us(at), actor, kind, subject, dict(body), previous])

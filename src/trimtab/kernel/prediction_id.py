@@ -21,7 +21,7 @@ class PredictionId:
 
     >>> where = PredictionId(at_ms=1364774400000, worker=1, segment=7, offset=4096)
     >>> str(where), parse_prediction_id(str(where)) == where
-    ('X', True)
+    ('017Q1E9C00008000000W000400', True)
     """
 
     at_ms: int

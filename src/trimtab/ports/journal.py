@@ -1,4 +1,4 @@
-"""The journal: pointers, immutable records, the ledger and the outbox, changed together in one transaction."""
+"""The journal: pointers, immutable records, the ledger and the outbox, changed in one transaction."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class RouteBoard(Protocol):
         ...
 
     def silent(self, generation: int, *, within_s: float) -> list[int]:
-        """Wait until every live worker has acknowledged `generation`; process ids of those that have not in time."""
+        """Wait for every live worker to acknowledge `generation`; process ids of those that have not."""
         ...
 
     def workers(self) -> list[int]:
