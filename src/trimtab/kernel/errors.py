@@ -107,6 +107,15 @@ class DeclarationInvalid(TrimtabError):
         return f"{self.what}; nothing has been applied\n{problems}"
 
 
+class Misdeclared(TrimtabError):
+    """One thing in a declaration that cannot work."""
+
+    def __init__(
+        self, kind: str, name: str, what: str, *, where: str, allowed: str = "", got: str = "", do: str = ""
+    ) -> None:
+        super().__init__(f"{kind} '{name}': {what}", where=where, allowed=allowed, got=got, do=do)
+
+
 class NotAProject(TrimtabError):
     """A command was run where no project is."""
 
@@ -228,6 +237,18 @@ class ServerUnavailable(TrimtabError):
         super().__init__(f"no answer from {address}", got=got, do=do or "start it with: trimtab up")
 
 
+class TrackingFailed(TrimtabError):
+    """The tracking server does not answer, or does not take a run."""
+
+    def __init__(self, action: str, *, where: str, got: str) -> None:
+        super().__init__(
+            f"{action} failed",
+            where=where,
+            got=got,
+            do="see that the tracking server answers (MLFLOW_TRACKING_URI), then run the same command again",
+        )
+
+
 class Busy(TrimtabError):
     """Another process does this already."""
 
@@ -240,3 +261,16 @@ class RequestInvalid(TrimtabError):
 
     def __init__(self, what: str, *, where: str = "", allowed: str = "", got: str = "", do: str = "") -> None:
         super().__init__(what, where=where, allowed=allowed, got=got, do=do)
+
+
+class LogUnwritable(TrimtabError):
+    """The prediction log cannot take a record: nothing is answered without one; answered with status 503."""
+
+    def __init__(self, where: str, *, got: str) -> None:
+        super().__init__(
+            "the prediction log cannot be written",
+            where=where,
+            allowed="an answer only after its record has been written",
+            got=got,
+            do="free space on that disk, then send the request again: nothing was answered or recorded as answered",
+        )

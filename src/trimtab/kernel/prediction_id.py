@@ -12,6 +12,7 @@ from trimtab.kernel.errors import InvalidValue
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
+_PAIR = [high + low for high in _ALPHABET for low in _ALPHABET]  # ten bits at once: written for every answer
 LENGTH = 26
 
 
@@ -31,12 +32,17 @@ class PredictionId:
 
     def __str__(self) -> str:
         number = self.at_ms << 80 | self.worker << 68 | self.segment << 32 | self.offset
-        return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+        return "".join([_PAIR[number >> shift & 1023] for shift in range(120, -1, -10)])
 
     @property
     def segment_name(self) -> str:
         """The file's name without its ending."""
-        return f"{self.worker:04d}-{self.segment:010d}"
+        return segment_name(self.worker, self.segment)
+
+
+def segment_name(worker: int, segment: int) -> str:
+    """The name of a worker's segment, as its file and its record carry it."""
+    return f"{worker:04d}-{segment:010d}"
 
 
 def parse_prediction_id(text: str) -> PredictionId:

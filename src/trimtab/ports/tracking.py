@@ -13,7 +13,7 @@ class TrackedRun:
 
     run_id: str
     model_version: str  # "models:/flight-delay/3"
-    uri: str  # the tracking server
+    uri: str  # the tracking server, without a password
 
 
 class Tracking(Protocol):
@@ -33,7 +33,12 @@ class Tracking(Protocol):
         """Log a run with its model and register the model version under `experiment`.
 
         Args:
-            key: what the run is for; a second call with the same key gives back the first one's run.
+            key: what the run is for; a second call with the same key and content gives back the first one's run.
             model: the model's bytes in its own safe format, stored as `model_file`.
+
+        Raises:
+            Conflict: a run of this key is finished and has other content.
+            InvalidValue: a key or file name that cannot be used.
+            TrackingFailed: the tracking server does not answer, or does not take the run.
         """
         ...

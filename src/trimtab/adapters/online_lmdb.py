@@ -1,0 +1,52 @@
+"""The online store on LMDB: memory-mapped, one writer process, read by all workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import lmdb
+
+_MAP_BYTES = 64 << 30  # address space, not disk: the file is sparse and grows with its content
+
+
+class LmdbReader:
+    """Implements OnlineReader. Opened by a worker after it has started: LMDB must not cross a fork."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "data.mdb").exists():
+            LmdbWriter(folder).close()
+        self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, readonly=True, max_readers=1024)
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """All keys from one read transaction."""
+        with self._env.begin() as transaction:
+            return [transaction.get(key) for key in keys]
+
+    def close(self) -> None:
+        """Unmap."""
+        self._env.close()
+
+
+class LmdbWriter:
+    """Implements OnlineWriter, and reads what it has written."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, max_readers=1024)
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """All keys from one read transaction."""
+        with self._env.begin() as transaction:
+            return [transaction.get(key) for key in keys]
+
+    def put(self, items: Mapping[bytes, bytes]) -> None:
+        """One write transaction."""
+        with self._env.begin(write=True) as transaction:
+            for key, value in items.items():
+                transaction.put(key, value)
+
+    def close(self) -> None:
+        """Unmap."""
+        self._env.close()

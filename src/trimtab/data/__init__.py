@@ -1,0 +1,1 @@
+"""Sources in, dataset versions out; what breaks its contract goes into quarantine."""

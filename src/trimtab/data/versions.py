@@ -1,0 +1,56 @@
+"""Reading dataset versions: what a source held, as of any version."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from trimtab.kernel.dataset_version import DatasetVersion, dataset_version_from, version_id
+from trimtab.kernel.errors import NotFound
+from trimtab.ports.journal import JournalReader
+from trimtab.ports.tables import TableReader
+
+KIND = "dataset_version"
+VERSION = "_version"  # the column of a row that says which dataset version brought it
+
+
+class Versions:
+    """Answers from the journal which files a version has, and reads exactly those."""
+
+    def __init__(self, journal: JournalReader, tables: TableReader) -> None:
+        self._journal = journal
+        self._tables = tables
+        self._known: dict[str, DatasetVersion] = {}  # versions are immutable: once read, they stay
+
+    def current(self, source: str) -> int:
+        """The newest version's number; 0 before the first."""
+        pointer = self._journal.pointer(f"source/{source}")
+        return 0 if pointer is None else int(pointer.value.rpartition("@")[2])
+
+    def version(self, source: str, number: int) -> DatasetVersion:
+        """One version.
+
+        Raises:
+            NotFound: no such version.
+        """
+        id = version_id(source, number)
+        if id not in self._known:
+            body = self._journal.record(KIND, id)
+            if body is None:
+                newest = self.current(source)
+                raise NotFound("dataset version", id, allowed=f"{source}@1 to {source}@{newest}" if newest else "")
+            self._known[id] = dataset_version_from(body)
+        return self._known[id]
+
+    def known_until_us(self, source: str, number: int) -> int:
+        """Until when a version knows, in microseconds since 1970 UTC."""
+        return self.version(source, number).known_until_us
+
+    def frame(self, source: str, upto: int | None = None, after: int = 0) -> pl.LazyFrame:
+        """All rows that versions `after` + 1 to `upto` (default: the newest) brought, in the order of arrival.
+
+        Raises:
+            NotFound: the source has no version yet.
+        """
+        last = self.current(source) if upto is None else upto
+        files = [name for number in range(after + 1, last + 1) for name, _ in self.version(source, number).files]
+        return self._tables.scan(f"sources/{source}", files)

@@ -1,0 +1,1 @@
+"""Feature views and window aggregations: one definition, computed offline and online."""

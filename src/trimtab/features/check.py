@@ -1,0 +1,166 @@
+"""What is wrong with declared features, found before anything runs: all of it, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from trimtab.features.aggregation import Aggregation
+from trimtab.features.feature_set import FeatureSet
+from trimtab.features.offline import view_facts
+from trimtab.features.on_request import RequestFeatures
+from trimtab.features.view import FeatureView
+from trimtab.kernel.errors import Misdeclared, TrimtabError, UnknownName, listed
+
+Schemas = Mapping[str, pl.Schema]  # of each source that can be read
+
+
+def check_features(features: FeatureSet, request: pl.Schema, schemas: Schemas) -> Iterator[TrimtabError]:
+    """Problems of the declared features.
+
+    Args:
+        features: what is declared.
+        request: the fields of a request.
+        schemas: columns of the sources; sources that cannot be read are absent and reported elsewhere.
+    """
+    names = [view.name for view in features.declared]
+    for view in features.declared:
+        if names.count(view.name) > 1 and names.index(view.name) == features.declared.index(view):
+            yield Misdeclared(
+                "feature view",
+                view.name,
+                "is declared more than once",
+                where=view.place,
+                do="give each its own name",
+            )
+        match view:
+            case RequestFeatures():
+                yield from _run(view, request)
+            case FeatureView():
+                yield from _view(view, features, request, schemas)
+            case Aggregation():
+                yield from _aggregation(view, features, request, schemas)
+
+
+def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: Schemas) -> Iterator[TrimtabError]:
+    yield from _columns(
+        "feature view", view.name, "entity", view.entity, request, "the request's fields", view.place
+    )
+    if view.source not in features.sources:
+        yield Misdeclared(
+            "feature view",
+            view.name,
+            "must take one source as its one parameter, by the source's name",
+            where=view.place,
+            allowed=listed(features.sources),
+            got=f"parameter '{view.source}'" if view.source else "no or several parameters",
+            do="name the parameter like the source, and list the source in System(sources=…)",
+        )
+        return
+    if view.source not in schemas:
+        return
+    source = features.sources[view.source]
+    empty = pl.LazyFrame(schema=schemas[view.source])
+    try:
+        out = view.function(empty).collect_schema()
+        needed = dict.fromkeys((*view.entity, source.event_time, source.known))
+        missing = [name for name in needed if name not in out]
+        if missing:
+            yield Misdeclared(
+                "feature view",
+                view.name,
+                "lost columns that every view keeps",
+                where=view.place,
+                allowed=f"entity and times: {listed(needed)}",
+                got=listed(out),
+                do=f"let the function return {listed(missing)} as well",
+            )
+            return
+        facts = view_facts(view, source, empty).collect_schema()
+        yield from _types(view.name, {name: facts[name] for name in facts if name not in needed}, view.place)
+    except Exception as error:
+        yield _raised("feature view", view.name, error, view.place, schemas[view.source])
+
+
+def _run(view: RequestFeatures, request: pl.Schema) -> Iterator[TrimtabError]:
+    try:
+        out = view.function(pl.LazyFrame(schema=request)).collect_schema()
+    except Exception as error:
+        yield _raised("request features", view.name, error, view.place, request)
+        return
+    yield from _types(view.name, dict(out), view.place)
+
+
+def _aggregation(
+    view: Aggregation, features: FeatureSet, request: pl.Schema, schemas: Schemas
+) -> Iterator[TrimtabError]:
+    yield from _columns("aggregation", view.name, "by", view.by, request, "the request's fields", view.place)
+    if not view.how or not view.windows:
+        yield Misdeclared(
+            "aggregation", view.name, "has no window or no measure", where=view.place, do="give windows= and how="
+        )
+    if features.sources.get(view.source.name) is not view.source:
+        yield UnknownName(
+            "source", view.source.name, features.sources, where=view.place, do="list it in System(sources=…)"
+        )
+        return
+    schema = schemas.get(view.source.name)
+    if schema is None:
+        return
+    where = f"columns of source '{view.source.name}'"
+    yield from _columns("aggregation", view.name, "by", view.by, schema, where, view.place)
+    yield from _columns("aggregation", view.name, "of", (view.of,), schema, where, view.place)
+    kind = schema.get(view.of)
+    if kind is not None and not (kind.is_numeric() or kind == pl.Boolean):
+        yield Misdeclared(
+            "aggregation",
+            view.name,
+            f"measures '{view.of}', which is not a number",
+            where=view.place,
+            allowed="numbers and booleans",
+            got=str(kind),
+            do="measure another column, or convert it where the source is read",
+        )
+
+
+def _columns(
+    kind: str, name: str, argument: str, got: tuple[str, ...], allowed: pl.Schema, of: str, place: str
+) -> Iterator[TrimtabError]:
+    for column in got:
+        if column not in allowed:
+            yield Misdeclared(
+                kind,
+                name,
+                f"{argument} names a column that does not exist",
+                where=place,
+                allowed=f"{of}: {listed(allowed)}",
+                got=column,
+                do=f"name one of them, or add '{column}' there",
+            )
+
+
+def _types(name: str, columns: Mapping[str, pl.DataType], place: str) -> Iterator[TrimtabError]:
+    for column, kind in columns.items():
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.String)):
+            yield Misdeclared(
+                "feature",
+                f"{name}.{column}",
+                "has a type that no model can take",
+                where=place,
+                allowed="numbers, booleans, strings (as categories)",
+                got=str(kind),
+                do="turn it into a number (an age in hours, a part of the date) or leave it out",
+            )
+
+
+def _raised(kind: str, name: str, error: Exception, place: str, schema: pl.Schema) -> Misdeclared:
+    return Misdeclared(
+        kind,
+        name,
+        "its function fails on an empty frame of the declared columns",
+        where=place,
+        allowed=f"columns {listed(schema)}",
+        got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        do="mend the function; it is called with a Polars LazyFrame",
+    )

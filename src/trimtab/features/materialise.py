@@ -1,0 +1,138 @@
+"""Materialise: project new dataset versions into the online store.
+
+The store is a projection: it can be deleted and is rebuilt from dataset versions. A view's progress is written in
+the same transaction as its values, so that a version is never applied twice, whoever is killed when.
+State is bounded: of an entity's facts only those are kept that a question not older than `keep` can still see.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from trimtab.features import online_codec as codec
+from trimtab.features.aggregation import Aggregation
+from trimtab.features.feature_set import FeatureSet
+from trimtab.features.offline import view_facts
+from trimtab.features.online_codec import Fact, Projected
+from trimtab.features.view import FeatureView
+from trimtab.kernel.moment import duration_us
+from trimtab.kernel.source import Source
+from trimtab.ports.online_store import OnlineReader, OnlineWriter
+
+
+class OnlineStore(OnlineReader, OnlineWriter, Protocol):
+    """A store that its writer can read."""
+
+
+class SourceVersions(Protocol):
+    """What materialisation needs to know of dataset versions."""
+
+    def current(self, source: str) -> int:
+        """The newest version's number."""
+        ...
+
+    def known_until_us(self, source: str, number: int) -> int:
+        """Until when a version knows."""
+        ...
+
+    def frame(self, source: str, upto: int | None = None, after: int = 0) -> pl.LazyFrame:
+        """Rows of versions after + 1 to upto."""
+        ...
+
+
+KEEP = timedelta(days=2)
+
+
+class Materialise:
+    """Brings the online store up to the current dataset versions."""
+
+    def __init__(self, store: OnlineStore, versions: SourceVersions, keep: timedelta = KEEP) -> None:
+        self._store = store
+        self._versions = versions
+        self._keep_us = duration_us(keep)
+
+    def __call__(self, features: FeatureSet) -> list[str]:
+        """Project whatever is new; returns the names of the views that moved."""
+        moved = []
+        for view in features.stored:
+            source = features.source_of(view)
+            number = self._versions.current(source.name)
+            [stored] = self._store.get([codec.projected_key(view.version)])
+            before = codec.decode_projected(stored)
+            if number == (before.number if before else 0):
+                continue
+            until_us = self._versions.known_until_us(source.name, number)
+            rows = self._versions.frame(source.name, number, after=before.number if before else 0)
+            floor_us = until_us - self._keep_us
+            if before is not None:
+                # Trimming is for good: the floor never falls, even if `keep` is raised.
+                floor_us = max(floor_us, before.floor_us)
+            items, columns = self._items(view, source, rows, floor_us)
+            progress = Projected(number, until_us, floor_us, columns)
+            items[codec.projected_key(view.version)] = codec.encode_projected(progress)
+            self._store.put(items)
+            moved.append(view.name)
+        return moved
+
+    def _items(
+        self, view: FeatureView | Aggregation, source: Source, rows: pl.LazyFrame, floor_us: int
+    ) -> tuple[dict[bytes, bytes], list[str]]:
+        match view:
+            case FeatureView():
+                return self._facts(view, source, rows, floor_us)
+            case Aggregation():
+                return self._events(view, rows, floor_us), list(view.columns)
+
+    def _facts(
+        self, view: FeatureView, source: Source, rows: pl.LazyFrame, floor_us: int
+    ) -> tuple[dict[bytes, bytes], list[str]]:
+        facts = view_facts(view, source, rows).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)).collect()
+        times = (source.event_time, source.known)
+        columns = [name for name in facts.columns if name not in (*view.entity, *times)]
+        keyed = facts.drop_nulls(list(view.entity))
+        parts = keyed.partition_by(view.entity, as_dict=True, maintain_order=True)
+        keys = {codec.key(view.version, entity): part for entity, part in parts.items()}
+        items = {}
+        for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
+            event = part[source.event_time].dt.epoch("us").to_list()
+            known = part[source.known].dt.epoch("us").to_list()
+            values = part.select(columns).rows()
+            new = [Fact(max(e, k), e, k, list(v)) for e, k, v in zip(event, known, values, strict=True)]
+            items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
+        return items, columns
+
+    def _events(self, view: Aggregation, rows: pl.LazyFrame, floor_us: int) -> dict[bytes, bytes]:
+        times = [view.source.event_time, view.source.known]
+        oldest_us = floor_us - duration_us(view.span)
+        measured = rows.drop_nulls([*view.by, view.of]).select(
+            *view.by, *(pl.col(name).dt.epoch("us").alias(f"_{i}") for i, name in enumerate(times)),
+            pl.col(view.of).cast(pl.Float64).alias("_value"),
+        ).filter(pl.max_horizontal("_0", "_1") > oldest_us).collect()  # fmt: skip
+        parts = measured.partition_by(view.by, as_dict=True, maintain_order=True)
+        keys = {codec.key(view.version, entity): part for entity, part in parts.items()}
+        items = {}
+        for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
+            old = codec.decode_events(stored)
+            event = np.concatenate([old.event_us, part["_0"].to_numpy()])
+            known = np.concatenate([old.known_us, part["_1"].to_numpy()])
+            value = np.concatenate([old.value, part["_value"].to_numpy()])
+            kept = np.maximum(event, known) > oldest_us
+            items[name] = codec.encode_events(event[kept], known[kept], value[kept])
+        return items
+
+
+def _needed(facts: list[Fact], floor_us: int) -> list[Fact]:
+    """Facts that some question from the floor on can see as the newest; the sort is stable: arrival breaks ties."""
+    facts.sort(key=lambda fact: (fact.visible_us, fact.event_us, fact.known_us))
+    rising: list[Fact] = []
+    for fact in facts:
+        if not rising or fact.event_us >= rising[-1].event_us:
+            rising.append(fact)
+    first = 0
+    while first + 1 < len(rising) and rising[first + 1].visible_us <= floor_us:
+        first += 1
+    return rising[first:]

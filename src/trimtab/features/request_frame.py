@@ -1,0 +1,112 @@
+"""The rows of a request as a frame with the declared types; what does not fit is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.errors import Misdeclared, RequestInvalid, listed
+from trimtab.kernel.moment import from_us, parse_instant
+
+_TIME = "Datetime(time_unit='us', time_zone='UTC')"
+TYPES: dict[str, pl.DataType] = {
+    "String": pl.String(),
+    "Int64": pl.Int64(),
+    "Float64": pl.Float64(),
+    "Boolean": pl.Boolean(),
+    _TIME: pl.Datetime("us", "UTC"),
+}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Int64": (int,),
+    "Float64": (float, int),
+    "Boolean": (bool,),
+    _TIME: (str, int, datetime),
+}
+
+
+def request_type(field: str, kind: pl.DataType, place: str) -> str:
+    """The type of a request field, by the type of the source's column.
+
+    Raises:
+        Misdeclared: a type that JSON cannot carry.
+    """
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return _TIME
+    if kind.is_integer():
+        return "Int64"
+    if kind.is_float():
+        return "Float64"
+    if str(kind) in TYPES:
+        return str(kind)
+    raise Misdeclared(
+        "request field",
+        field,
+        "has a type that a request cannot carry",
+        where=place,
+        allowed=listed(TYPES),
+        got=str(kind),
+        do="leave the field out of the request, or convert the source's column",
+    )
+
+
+def request_frame(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    """One column a field, one row a row.
+
+    Raises:
+        RequestInvalid: a field is missing, unknown or of the wrong type.
+    """
+    names = [name for name, _ in fields]
+    for number, row in enumerate(rows):
+        if row.keys() != set(names):
+            _refuse_fields(number, row, names)
+    return pl.DataFrame(
+        [
+            pl.Series(name, [_cell(row[name], name, kind, n) for n, row in enumerate(rows)], TYPES[kind])
+            for name, kind in fields
+        ]
+    )
+
+
+def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:
+    if value is None:
+        return None
+    if not isinstance(value, _PYTHON[kind]) or (isinstance(value, bool) and kind != "Boolean"):
+        raise RequestInvalid(
+            f"field '{name}' has the wrong type",
+            where=f"instances[{number}].{name}",
+            allowed="an ISO 8601 time with a zone, or microseconds since 1970 UTC" if kind == _TIME else kind,
+            got=f"{type(value).__name__}: {str(value)[:80]}",
+            do="send the field with the type that the system declares",
+        )
+    try:
+        if kind == _TIME:
+            return _instant(value, name)
+        if kind == "Int64" and not -(2**63) <= value < 2**63:  # type: ignore[operator]
+            raise OverflowError
+    except (OverflowError, ValueError):
+        raise RequestInvalid(
+            f"field '{name}' is out of range", where=f"instances[{number}].{name}", got=str(value)[:80]
+        ) from None
+    return value
+
+
+def _instant(value: object, name: str) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return from_us(value) if isinstance(value, int) else parse_instant(str(value), name)
+
+
+def _refuse_fields(number: int, row: JsonMap, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in row]
+    unknown = [name for name in row if name not in names]
+    raise RequestInvalid(
+        "fields are missing" if missing else "fields are unknown",
+        where=f"instances[{number}]",
+        allowed=listed(names),
+        got=f"missing {listed(missing)}; unknown {listed(unknown)}",
+        do="send exactly the fields of the request; null for what is not known",
+    )

@@ -1,0 +1,47 @@
+"""An immutable version of a source: which files, which content, known until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trimtab.kernel.canonical import Json, JsonMap
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A stored manifest. Version n holds the rows of all versions up to n; `files` are those that n added."""
+
+    source: str
+    number: int  # 1, 2, 3, …
+    digest: str  # SHA-256 over the digest of version n - 1 and the content that n added
+    rows: int  # rows that n added
+    quarantined: int  # rows that n refused
+    known_from_us: int  # n added what became known in (known_from_us, known_until_us]
+    known_until_us: int
+    files: tuple[tuple[str, str], ...]  # (path in the source's table, SHA-256)
+    schema: tuple[tuple[str, str], ...]  # (column, Polars type)
+
+    @property
+    def id(self) -> str:
+        """As written in records and explanations: 'weather@12'."""
+        return version_id(self.source, self.number)
+
+    def body(self) -> dict[str, Json]:
+        """As stored."""
+        pairs = {"files": [list(one) for one in self.files], "schema": [list(one) for one in self.schema]}
+        return {**self.__dict__, **pairs}
+
+
+def version_id(source: str, number: int) -> str:
+    """Numbers are padded so that ids sort as they were written.
+
+    >>> version_id("weather", 12)
+    'weather@000012'
+    """
+    return f"{source}@{number:06d}"
+
+
+def dataset_version_from(body: JsonMap) -> DatasetVersion:
+    """Read back what `DatasetVersion.body` wrote."""
+    pairs = {name: tuple(tuple(one) for one in body[name]) for name in ("files", "schema")}  # type: ignore[union-attr,arg-type]
+    return DatasetVersion(**{**body, **pairs})  # type: ignore[arg-type]

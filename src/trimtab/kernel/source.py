@@ -1,0 +1,52 @@
+"""A source: an input table, when its facts were true, and when they became knowable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from trimtab.kernel.place import caller
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What is declared about an input table.
+
+    Args:
+        name: how views and other declarations refer to it.
+        read: where the rows come from: a path to Parquet or CSV files (globs allowed), relative to the project
+            folder, or a function that returns a Polars frame.
+        event_time: column with the instant at which a row's fact was true; a datetime with a zone.
+        known_time: column with the instant at which the fact became knowable; event time if not given.
+        key: column, or columns, that name a fact.
+        contract: a pandera schema or model for Polars; rows that break it are quarantined.
+        description: for people.
+
+    >>> Source("weather", "weather.parquet", event_time="observed_at", key=("origin", "observed_at")).known
+    'observed_at'
+    """
+
+    name: str
+    read: str | Callable[[], Any]
+    event_time: str
+    key: str | tuple[str, ...]
+    known_time: str = ""
+    contract: Any = None
+    description: str = ""
+    place: str = field(default_factory=lambda: caller(3))
+
+    @property
+    def known(self) -> str:
+        """The column with the known time."""
+        return self.known_time or self.event_time
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key's columns."""
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    @property
+    def table(self) -> str:
+        """The table of accepted rows."""
+        return f"sources/{self.name}"

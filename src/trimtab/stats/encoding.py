@@ -1,0 +1,39 @@
+"""Feature values to the model's matrix: numbers as they are, categories as codes, what is missing as NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.kernel.canonical import Json
+from trimtab.kernel.feature_schema import Feature
+
+
+class Encoder:
+    """Encodes rows of values by a fixed schema. A category that training never saw is missing, not an error.
+
+    >>> encoder = Encoder([Feature("carrier", ("AA", "UA")), Feature("temp_f")])
+    >>> encoder.matrix([["UA", 50], ["ZZ", None]]).tolist()
+    [[1.0, 50.0], [nan, nan]]
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._codes = [
+            None if one.categories is None else {name: float(code) for code, name in enumerate(one.categories)}
+            for one in features
+        ]
+
+    def matrix(self, rows: Sequence[Sequence[Json]]) -> NDArray[np.float64]:
+        """Shape (rows, features)."""
+        nan = float("nan")
+        out = np.empty((len(rows), len(self._codes)))
+        for number, row in enumerate(rows):
+            cells: list[Any] = [
+                (nan if value is None else value) if codes is None else codes.get(str(value), nan)
+                for value, codes in zip(row, self._codes, strict=True)
+            ]
+            out[number] = cells
+        return out
