@@ -9,7 +9,7 @@ from datetime import timedelta
 from trimtab.features.measures import MEASURES
 from trimtab.features.windows import WINDOWS
 from trimtab.kernel.canonical import Json, digest
-from trimtab.kernel.errors import UnknownName
+from trimtab.kernel.errors import TrimtabError, UnknownName
 from trimtab.kernel.moment import duration, duration_text, duration_us
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
@@ -27,6 +27,7 @@ class Aggregation:
     how: tuple[str, ...]
     window_on: str
     place: str
+    problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -77,24 +78,29 @@ def aggregate(
             known at the request count.
         name: defaults to '{of}_by_{by}'.
 
-    Raises:
-        UnknownName: a measure or a kind of window that does not exist.
-        InvalidValue: a duration that cannot be read.
+    What is wrong with it is reported when the system is applied, together with everything else.
     """
     place = caller()
     keys = (by,) if isinstance(by, str) else tuple(by)
-    for one in how:
-        if one not in MEASURES:
-            raise UnknownName("measure", one, MEASURES, where=place)
+    problems: list[TrimtabError] = [
+        UnknownName("measure", one, MEASURES, where=place) for one in how if one not in MEASURES
+    ]
     if window_on not in WINDOWS:
-        raise UnknownName("kind of window", window_on, WINDOWS, where=place)
+        problems.append(UnknownName("kind of window", window_on, WINDOWS, where=place))
+    spans = []
+    for one in windows:
+        try:
+            spans.append(duration(one, "window"))
+        except TrimtabError as error:
+            problems.append(error.at(place))
     return Aggregation(
         name=name or f"{of}_by_{'_'.join(keys)}",
         source=source,
         by=keys,
         of=of,
-        windows=tuple(duration(one, "window") for one in windows),
+        windows=tuple(spans),
         how=tuple(how),
         window_on=window_on,
         place=place,
+        problems=tuple(problems),
     )

@@ -38,8 +38,10 @@ def check_features(features: FeatureSet, request: pl.Schema, schemas: Schemas) -
             case RequestFeatures():
                 yield from _run(view, request)
             case FeatureView():
+                yield from view.problems
                 yield from _view(view, features, request, schemas)
             case Aggregation():
+                yield from view.problems
                 yield from _aggregation(view, features, request, schemas)
 
 
@@ -96,7 +98,7 @@ def _aggregation(
     view: Aggregation, features: FeatureSet, request: pl.Schema, schemas: Schemas
 ) -> Iterator[TrimtabError]:
     yield from _columns("aggregation", view.name, "by", view.by, request, "the request's fields", view.place)
-    if not view.how or not view.windows:
+    if not view.how or not (view.windows or view.problems):
         yield Misdeclared(
             "aggregation", view.name, "has no window or no measure", where=view.place, do="give windows= and how="
         )

@@ -11,6 +11,7 @@ import polars as pl
 
 from trimtab.features.code import code_digest
 from trimtab.kernel.canonical import Json, digest
+from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.moment import duration, duration_us
 from trimtab.kernel.place import caller
 
@@ -32,6 +33,7 @@ class FeatureView:
     max_age: timedelta | None
     description: str
     place: str
+    problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
 
     @property
     def version(self) -> str:
@@ -54,6 +56,12 @@ def feature_view(
     The parameter's name is the source's name.
     """
     place = caller()
+    problems: list[TrimtabError] = []
+    oldest = None
+    try:
+        oldest = None if max_age is None else duration(max_age, "max_age")
+    except TrimtabError as error:
+        problems.append(error.at(place))
 
     def declare(function: FrameFunction) -> FeatureView:
         parameters = list(inspect.signature(function).parameters)
@@ -62,9 +70,10 @@ def feature_view(
             function=function,
             source=parameters[0] if len(parameters) == 1 else "",
             entity=(entity,) if isinstance(entity, str) else tuple(entity),
-            max_age=None if max_age is None else duration(max_age, "max_age"),
+            max_age=oldest,
             description=inspect.getdoc(function) or "",
             place=place,
+            problems=tuple(problems),
         )
 
     return declare

@@ -8,6 +8,7 @@ them. The command line prints exactly this text and no traceback.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 
 def listed(names: Iterable[object], *, most: int = 12) -> str:
@@ -38,7 +39,12 @@ class TrimtabError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders (workers, durable steps); subclasses take values, so rebuild by state.
-        return _rebuild, (type(self), self.what, self.where, self.allowed, self.got, self.do)
+        return _rebuild, (type(self), self.what, self.where, self.allowed, self.got, self.do), self.__dict__
+
+    def at(self, place: str) -> Self:
+        """The same error, with the place where the user wrote what it is about."""
+        self.where = place
+        return self
 
     def lines(self) -> list[tuple[str, str]]:
         """The parts that are present, in reading order: (name, text)."""
@@ -73,7 +79,11 @@ class InvalidValue(TrimtabError):
 
     def __init__(self, name: str, got: object, *, allowed: str, where: str = "", do: str = "") -> None:
         super().__init__(
-            f"{name} has a value that is not allowed", where=where, allowed=allowed, got=repr(got), do=do
+            f"{name} has a value that is not allowed",
+            where=where,
+            allowed=allowed,
+            got=repr(got),
+            do=do or f"give {name} a value that is allowed",
         )
 
 

@@ -10,6 +10,7 @@ from trimtab.kernel.errors import InvalidValue, NaiveTime
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {
+    "us": timedelta(microseconds=1),
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -17,7 +18,7 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w)")
+_DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
 
 
 def aware(moment: datetime, name: str = "time") -> datetime:
@@ -78,7 +79,10 @@ def duration(text: str | timedelta, name: str = "duration") -> timedelta:
             raise InvalidValue(
                 name, text, allowed=f"a number with a unit ({', '.join(_UNITS)}), e.g. '3h' or '1d12h'"
             )
-        span = sum((int(count) * _UNITS[unit] for count, unit in parts), timedelta())
+        try:
+            span = sum((int(count) * _UNITS[unit] for count, unit in parts), timedelta())
+        except (OverflowError, ValueError):
+            raise InvalidValue(name, text, allowed=f"at most {timedelta.max.days} days") from None
     if span <= timedelta():
         raise InvalidValue(name, text, allowed="a positive duration")
     return span
@@ -96,7 +100,7 @@ def duration_text(span: timedelta) -> str:
     ('7d', '1h30m')
     """
     left, text = span, ""
-    for unit in ("d", "h", "m", "s", "ms"):
+    for unit in ("d", "h", "m", "s", "ms", "us"):
         count, left = divmod(left, _UNITS[unit])
         text += f"{count}{unit}" if count else ""
     return text

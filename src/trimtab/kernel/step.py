@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from trimtab.kernel.errors import InvalidValue
 from trimtab.kernel.moment import duration
 
 P = ParamSpec("P")
@@ -91,6 +93,10 @@ def step(
         retries: further attempts after a failure, with exponential back-off.
         timeout: for one attempt, e.g. "10m".
         cache: give back the result of an equal earlier call (same code, same arguments), also of another run.
+            False for a step whose effect counts rather than its result: it runs once in each run.
+
+    Raises:
+        InvalidValue: fewer than 0 retries, a time-out that is no duration, or an `async` function.
 
     >>> @step(retries=2)
     ... def double(x: int) -> int:
@@ -100,8 +106,13 @@ def step(
     """
 
     def declare(function: Callable[P, R]) -> Step[P, R]:
+        called = name or function.__name__
         limit = None if timeout is None else duration(timeout, "timeout")
-        return Step(function, name or function.__name__, retries, limit, cache)
+        if retries < 0:
+            raise InvalidValue(f"retries of step '{called}'", retries, allowed="0 or more")
+        if iscoroutinefunction(function):
+            raise InvalidValue(f"the function of step '{called}'", "async def", allowed="a plain function")
+        return Step(function, called, retries, limit, cache)
 
     return declare if function is None else declare(function)
 

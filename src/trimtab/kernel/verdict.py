@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,9 @@ class Outcome(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     INCONCLUSIVE = "inconclusive"
     FAIL = "fail"
+
+
+_NUMBERS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,19 @@ class Verdict:
     reason: str  # one sentence a person can read
 
     def body(self) -> dict[str, Json]:
-        """As stored in the ledger."""
-        return {**self.__dict__, "outcome": str(self.outcome)}
+        """As stored in the ledger; a number that is not finite becomes null, for JSON has none."""
+        numbers = {name: _finite(getattr(self, name)) for name in _NUMBERS}
+        return {**self.__dict__, **numbers, "outcome": str(self.outcome)}
 
 
 def verdict_from(body: JsonMap) -> Verdict:
     """Read back what `Verdict.body` wrote."""
-    return Verdict(**{**body, "outcome": Outcome(str(body["outcome"]))})  # type: ignore[arg-type]
+    numbers = {name: math.nan if body[name] is None else body[name] for name in _NUMBERS}
+    return Verdict(**{**body, **numbers, "outcome": Outcome(str(body["outcome"]))})  # type: ignore[arg-type]
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def worst(verdicts: list[Verdict]) -> Outcome:

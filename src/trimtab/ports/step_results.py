@@ -8,7 +8,10 @@ from trimtab.kernel.canonical import JsonMap
 
 
 class StepResults(Protocol):
-    """A step's result is small plain data; frames and models are blobs that it names by digest."""
+    """A step's result is small plain data; frames and models are blobs that it names by digest.
+
+    Called from several threads at once. A result that `put` has returned from survives the process.
+    """
 
     def get(self, key: str) -> JsonMap | None:
         """The result stored under a cache key."""

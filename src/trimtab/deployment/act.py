@@ -1,0 +1,85 @@
+"""Act: carry a plan out. One transaction moves the pointer; the route board follows from the outbox.
+
+A process killed in between leaves a message in the outbox, and whoever drives it next publishes the same route.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay
+from trimtab.kernel.errors import NotAcknowledged, Refused
+from trimtab.kernel.route import Route, route_from
+from trimtab.ports.journal import Journal, JournalReader, Outbox
+from trimtab.ports.route_board import RouteBoard
+
+TOPIC = "publish_route"
+ACKNOWLEDGE_WITHIN_S = 1.0  # a release that is warm is one assignment away
+LOAD_WITHIN_S = 30.0  # a release that workers have yet to load; until then the old one answers
+
+
+class Act:
+    """Carries out deployment plans of one system."""
+
+    def __init__(self, journal: Journal, reader: JournalReader, outbox: Outbox, board: RouteBoard) -> None:
+        self._journal = journal
+        self._reader = reader
+        self._outbox = outbox
+        self._board = board
+
+    def __call__(self, plan: Plan, *, at: datetime, actor: str) -> None:
+        """Do what the plan says; a plan that is done already changes nothing.
+
+        Raises:
+            Refused: the plan refuses; the refusal stands in the ledger.
+            NotAcknowledged: the route is in force, but some worker had to be replaced.
+        """
+        for action in plan:
+            match action:
+                case MoveRoute():
+                    self._move(action, at, actor)
+                case Refuse():
+                    with self._journal.begin(at=at, actor=actor) as unit:
+                        unit.append("deployment.refused", action.system, action.body())
+                    raise Refused(
+                        f"deploying release '{action.release[:12]}'" if action.release else "the rollback",
+                        because=action.because,
+                        do="look at what is there: trimtab status",
+                    )
+                case Stay():
+                    pass
+        self.publish()
+
+    def route(self, system: str) -> Route | None:
+        """The route in force, as the journal has it."""
+        pointer = self._reader.pointer(f"route/{system}")
+        if pointer is None:
+            return None
+        body = self._reader.record("route", pointer.value)
+        assert body is not None
+        return route_from({**body, "generation": pointer.generation})
+
+    def publish(self) -> None:
+        """Drive the outbox: publish each route that has not been, and wait for the workers."""
+        for message in self._outbox.pending(TOPIC):
+            route = self.route(str(message.body["system"]))
+            assert route is not None
+            before = self._board.current()
+            warm = before is not None and set(route.releases()) <= set(before.releases())
+            within_s = ACKNOWLEDGE_WITHIN_S if warm else LOAD_WITHIN_S
+            self._board.publish(route)
+            silent = self._board.silent(route.generation, within_s=within_s)
+            self._outbox.done([message.id])
+            if silent:
+                raise NotAcknowledged(route.generation, silent, within_s)
+
+    def _move(self, action: MoveRoute, at: datetime, actor: str) -> None:
+        current = self.route(action.system)
+        route = Route(action.system, action.champion, action.warm, generation=0)
+        if current is not None and current.id == route.id:
+            return
+        with self._journal.begin(at=at, actor=actor) as unit:
+            unit.append("route.moved", action.system, action.body())
+            unit.put("route", route.id, route.body())
+            unit.point(f"route/{action.system}", route.id)
+            unit.send(TOPIC, {"system": action.system})

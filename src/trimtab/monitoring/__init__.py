@@ -1,0 +1,1 @@
+"""Monitoring: predictions and their late labels become evidence."""

@@ -1,0 +1,83 @@
+"""Measured performance: a metric of labelled predictions, by calendar month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zoneinfo import available_timezones
+
+import polars as pl
+
+from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
+from trimtab.kernel.evidence import Evidence
+from trimtab.kernel.moment import to_us
+from trimtab.kernel.place import caller
+from trimtab.stats.block_bootstrap import block_bootstrap
+from trimtab.stats.metrics import METRICS
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A metric for each month in which predictions were made, with days as blocks."""
+
+    metric: str
+    zone: str
+    place: str = ""
+
+    def problems(self) -> Iterator[TrimtabError]:
+        """What is wrong with its settings."""
+        if self.metric not in METRICS:
+            yield UnknownName("metric", self.metric, METRICS, where=self.place)
+        if self.zone not in available_timezones():
+            yield InvalidValue(
+                "zone", self.zone, allowed="an IANA time zone, e.g. America/New_York", where=self.place
+            )
+
+    def measure(self, system: str, labelled: pl.DataFrame) -> list[Evidence]:
+        """Evidence by month and release.
+
+        Args:
+            system: its name.
+            labelled: `at` (aware), `release`, `score`, `label` of predictions whose truth has arrived.
+        """
+        local = pl.col("at").dt.convert_time_zone(self.zone)
+        rows = labelled.with_columns(_month=local.dt.truncate("1mo"), _day=local.dt.date().cast(pl.Int64)).sort(
+            "at"
+        )
+        return [
+            self._evidence(system, str(release), part)
+            for (_, release), part in rows.group_by("_month", "release", maintain_order=True)
+        ]
+
+    def _evidence(self, system: str, release: str, rows: pl.DataFrame) -> Evidence:
+        month = rows["_month"][0]
+        arrays = (rows["label"].cast(pl.Float64).to_numpy(), rows["score"].to_numpy())
+        measured = block_bootstrap(
+            METRICS[self.metric].function, arrays, rows["_day"].to_numpy(), confidence=_CONFIDENCE
+        )
+        following = rows.select(pl.col("_month").dt.offset_by("1mo").first()).item()
+        return Evidence(
+            system=system,
+            release=release,
+            metric=self.metric,
+            since_us=to_us(month),
+            until_us=to_us(following),
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            confidence=_CONFIDENCE,
+            rows=rows.height,
+            blocks=measured.blocks,
+        )
+
+
+def performance(metric: str, *, zone: str = "UTC") -> Performance:
+    """Measure a metric by calendar month as labels arrive.
+
+    Args:
+        metric: "roc_auc" or "log_loss".
+        zone: time zone of months and days, e.g. "America/New_York".
+    """
+    return Performance(metric, zone, caller())

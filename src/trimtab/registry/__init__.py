@@ -1,0 +1,1 @@
+"""Releases: immutable, content-addressed, and who was in production when."""

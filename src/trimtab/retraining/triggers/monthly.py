@@ -1,0 +1,54 @@
+"""Monthly: a retraining for each calendar month, once its labels have settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+from trimtab.kernel.errors import InvalidValue, TrimtabError
+from trimtab.kernel.moment import duration
+from trimtab.kernel.place import caller
+
+
+@dataclass(frozen=True)
+class Monthly:
+    """Due `settle` after the first of each month."""
+
+    settle: str
+    zone: str
+    place: str = ""
+
+    def problems(self) -> Iterator[TrimtabError]:
+        """What is wrong with its settings."""
+        try:
+            duration(self.settle, "settle")
+        except TrimtabError as error:
+            yield error.at(self.place)
+        if self.zone not in available_timezones():
+            yield InvalidValue(
+                "zone", self.zone, allowed="an IANA time zone, e.g. America/New_York", where=self.place
+            )
+
+    @property
+    def name(self) -> str:
+        """With its settings."""
+        return f"monthly(settle={self.settle})"
+
+    def due_since(self, now: datetime) -> datetime:
+        """The newest instant at which a retraining came due, at or before `now`."""
+        settle = duration(self.settle, "settle")
+        local = (now - settle).astimezone(ZoneInfo(self.zone))
+        first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return first.astimezone(now.tzinfo) + settle
+
+
+def monthly(*, settle: str = "1d", zone: str = "UTC") -> Monthly:
+    """Retrain once a month.
+
+    Args:
+        settle: how long after the first of the month, so that the month's late labels are in.
+        zone: time zone of the calendar.
+    """
+    return Monthly(settle, zone, caller())

@@ -1,0 +1,1 @@
+"""A challenger against the champion: gates give verdicts with numbers and their uncertainty."""

@@ -1,0 +1,74 @@
+"""Not worse than the champion: paired on the same rows, with days as the unit of evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.kernel.place import caller
+from trimtab.kernel.verdict import Outcome, Verdict
+from trimtab.stats.block_bootstrap import block_bootstrap
+from trimtab.stats.metrics import METRICS
+from trimtab.validation.trial import Trial
+
+
+@dataclass(frozen=True)
+class NotWorse:
+    """Non-inferiority: pass if the harm is below the margin with confidence, fail if it is above."""
+
+    metric: str
+    margin: float
+    confidence: float
+    place: str = ""
+    slice_by: str = ""
+
+    @property
+    def name(self) -> str:
+        """With its settings."""
+        return f"not_worse({self.metric}, margin={self.margin:g})"
+
+    def judge(self, trial: Trial) -> Verdict:
+        """The paired difference, as harm: positive when the challenger is worse."""
+        metric = METRICS[self.metric]
+        sign = -1.0 if metric.higher_is_better else 1.0
+
+        def harm(
+            label: NDArray[np.float64], challenger: NDArray[np.float64], champion: NDArray[np.float64]
+        ) -> float:
+            return sign * (metric.function(label, challenger) - metric.function(label, champion))
+
+        arrays = (trial.label, trial.challenger, trial.champion)
+        measured = block_bootstrap(harm, arrays, trial.block, confidence=self.confidence)
+        if measured.high <= self.margin:
+            outcome, says = Outcome.PASS, "any harm is below the margin"
+        elif measured.low > self.margin:
+            outcome, says = Outcome.FAIL, "the harm is above the margin"
+        else:
+            outcome, says = Outcome.INCONCLUSIVE, "the margin lies within the interval"
+        interval = f"{measured.value:+.4f} ({measured.low:+.4f} to {measured.high:+.4f})"
+        return Verdict(
+            gate=self.name,
+            outcome=outcome,
+            metric=self.metric,
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            confidence=self.confidence,
+            bound=self.margin,
+            rows=len(trial.label),
+            blocks=measured.blocks,
+            reason=f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit}: {says}",
+        )
+
+
+def not_worse(metric: str, *, margin: float = 0.002, confidence: float = 0.95) -> NotWorse:
+    """Paired non-inferiority against the champion; against the constant base rate where there is no champion.
+
+    Args:
+        metric: "roc_auc" or "log_loss".
+        margin: the largest harm that is acceptable, in the metric's unit.
+        confidence: of the interval, whose blocks are days.
+    """
+    return NotWorse(metric, margin, confidence, caller())
