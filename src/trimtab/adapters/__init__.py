@@ -1,0 +1,1 @@
+"""One file per technology; each implements one or two ports. Only wiring may import them."""
