@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from trimtab.kernel.canonical import sha256, short
@@ -22,12 +23,13 @@ class LocalBlobs:
         if path.exists():
             return name
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f".{name}.{os.getpid()}")
-        with half.open("wb") as file:
+        # A name of its own for every writer: threads that store the same bytes must not truncate each other's file.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        half.rename(path)
+        Path(file.name).rename(path)
+        _sync_folder(path.parent)
         return name
 
     def get(self, digest: str) -> bytes:
@@ -49,3 +51,12 @@ class LocalBlobs:
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest
+
+
+def _sync_folder(folder: Path) -> None:
+    """Until its folder is on the disk, a power failure can take the new name away."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from trimtab.kernel.errors import Corrupt
 
+_END = "\nend of trees\n"
+
 
 class LightgbmText:
     """Implements ModelFormat. The text holds trees and numbers, never code."""
@@ -23,7 +25,7 @@ class LightgbmText:
         return isinstance(model, lightgbm.Booster | lightgbm.LGBMModel)
 
     def dump(self, model: lightgbm.Booster | lightgbm.LGBMModel) -> bytes:
-        """The model's text without the parameters that name files and machines."""
+        """The model's text with the parameters it was trained with."""
         booster = model if isinstance(model, lightgbm.Booster) else model.booster_
         text: str = booster.model_to_string()
         return text.encode()
@@ -31,8 +33,12 @@ class LightgbmText:
     def load(self, data: bytes) -> LightgbmPredictor:
         """Parse the text."""
         try:
-            return LightgbmPredictor(lightgbm.Booster(model_str=data.decode()))
-        except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
+            text = data.decode()
+            if _END not in text:
+                # LightGBM reads past the end of a text that breaks off, and takes the process with it.
+                raise ValueError("the text breaks off before its end of trees")
+            return LightgbmPredictor(lightgbm.Booster(model_str=text))
+        except (lightgbm.basic.LightGBMError, ValueError) as error:
             raise Corrupt(
                 "a LightGBM model",
                 where="model blob",

@@ -6,23 +6,35 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
+import polars.selectors as cs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from trimtab.kernel.canonical import JsonMap, canonical
-from trimtab.kernel.errors import Corrupt, NotFound
+from trimtab.kernel.errors import Corrupt, NotFound, ProjectInvalid
 from trimtab.ports.tables import Appended
 
 _NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
+_UNUSABLE = "%[]\\^|"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
 
 
 class DeltaTables:
     """Delta tables below one folder. Implements TableWriter and TableReader."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = root.absolute()
+        if set(_UNUSABLE) & set(str(self._root)):
+            raise ProjectInvalid(
+                "Delta tables cannot lie in this folder",
+                where=str(self._root),
+                allowed=f"a path without any of {' '.join(_UNUSABLE)}",
+                do="move the project to another folder",
+            )
         self._open: dict[str, DeltaTable] = {}
+        self._found: dict[tuple[str, str, int], Appended] = {}  # appends never change: once found, they stay
 
     def append(
         self,
@@ -35,26 +47,38 @@ class DeltaTables:
         partition_by: Sequence[str] = (),
     ) -> Appended:
         """Append once; Delta's application transactions carry (writer, number)."""
-        last = self.last(table, writer)
-        if last is not None and last.number >= number:
-            return last if last.number == number else self._find(table, writer, number)
-        before = set(self._files(table))
+        frame = frame.with_columns(cs.datetime().dt.cast_time_unit("us"))
+        frame = frame.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone("UTC"))
+        delta = self._load(table) or self._create(table, frame, partition_by)
+        # The table is not refreshed from here on: Delta refuses the commit if the writer's number has moved since.
+        last = delta.transaction_version(writer)
+        if last is not None and last >= number:
+            return self._find(table, writer, number)
+        before, version = set(_files(delta)), delta.version()
         stamp = {"writer": writer, "number": number, "note": dict(note)}
         properties = CommitProperties(
             custom_metadata={_NOTE: canonical(stamp).decode()},
             app_transactions=[Transaction(writer, number)],
         )
-        write_deltalake(
-            self._open.get(table) or str(self._folder(table)),
-            frame,
-            mode="append",
-            partition_by=list(partition_by) or None,
-            commit_properties=properties,
-        )
-        delta = self._load(table)
-        assert delta is not None
-        new = sorted(set(self._files(table)) - before)
-        return Appended(number, delta.version(), self._hashed(table, new), note)
+        try:
+            write_deltalake(
+                delta,
+                frame,
+                mode="append",
+                partition_by=list(partition_by) or None,
+                commit_properties=properties,
+            )
+        except CommitFailedError:
+            newest = self.last(table, writer)
+            if newest is None or newest.number < number:
+                raise
+            return self._find(table, writer, number)
+        delta.update_incremental()
+        if delta.version() != version + 1:
+            return self._find(
+                table, writer, number
+            )  # others have appended as well: the files since are not all ours
+        return self._keep(table, writer, number, version + 1, set(_files(delta)) - before, note)
 
     def last(self, table: str, writer: str) -> Appended | None:
         """The writer's newest append."""
@@ -71,7 +95,7 @@ class DeltaTables:
         delta = self._load(table)
         if delta is None:
             raise NotFound("table", table, do="ingest the source first: trimtab up, or trimtab train")
-        names = self._files(table) if files is None else files
+        names = _files(delta) if files is None else files
         missing = [name for name in names if not (self._folder(table) / name).exists()]
         if missing:
             raise Corrupt(
@@ -81,14 +105,22 @@ class DeltaTables:
                 got=f"{len(missing)} of {len(names)} files are gone",
                 do="restore the files from a backup; pinned files must never be vacuumed",
             )
+        schema = pl.Schema(delta.schema().to_arrow())
         if not names:
-            return self.scan(table).clear()
+            return pl.LazyFrame(schema=schema)
         # Partition values stand in the path (date=2013-04-01/…), not in the file.
-        partitioned = any("=" in name for name in names)
-        return pl.scan_parquet([self._folder(table) / name for name in names], hive_partitioning=partitioned)
+        columns = delta.metadata().partition_columns
+        return pl.scan_parquet(
+            [self._folder(table) / name for name in names],
+            glob=False,
+            hive_partitioning=bool(columns),
+            hive_schema={name: schema[name] for name in columns} or None,
+        ).select(schema.names())
 
     def _find(self, table: str, writer: str, number: int) -> Appended:
         """An earlier append, from the commit that carries its stamp."""
+        if (table, writer, number) in self._found:
+            return self._found[table, writer, number]
         delta = self._load(table)
         assert delta is not None
         for commit in delta.history():
@@ -96,7 +128,7 @@ class DeltaTables:
             if stamp.get("writer") == writer and stamp.get("number") == number:
                 version = int(commit["version"])
                 files = self._files_at(table, version) - self._files_at(table, version - 1)
-                return Appended(number, version, self._hashed(table, sorted(files)), stamp["note"])
+                return self._keep(table, writer, number, version, files, stamp["note"])
         raise Corrupt(
             f"table '{table}'",
             where=str(self._folder(table) / "_delta_log"),
@@ -108,6 +140,21 @@ class DeltaTables:
     def _folder(self, table: str) -> Path:
         return self._root / table
 
+    def _keep(self, table: str, writer: str, number: int, version: int, files: set[str], note: JsonMap) -> Appended:
+        done = Appended(number, version, self._hashed(table, sorted(files)), note)
+        self._found[table, writer, number] = done
+        return done
+
+    def _create(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str]) -> DeltaTable:
+        folder = str(self._folder(table))
+        schema = frame.clear().to_arrow().schema
+        try:
+            made = DeltaTable.create(folder, schema, mode="ignore", partition_by=list(partition_by) or None)
+        except DeltaError:
+            made = DeltaTable(folder)  # another process was quicker
+        self._open[table] = made
+        return made
+
     def _load(self, table: str) -> DeltaTable | None:
         delta = self._open.get(table)
         if delta is not None:
@@ -118,20 +165,14 @@ class DeltaTables:
         self._open[table] = DeltaTable(str(self._folder(table)))
         return self._open[table]
 
-    def _files(self, table: str) -> list[str]:
-        delta = self._load(table)
-        return [] if delta is None else [_relative(uri, self._folder(table)) for uri in delta.file_uris()]
-
     def _files_at(self, table: str, version: int) -> set[str]:
-        if version < 0:
-            return set()
-        delta = DeltaTable(str(self._folder(table)), version=version)
-        return {_relative(uri, self._folder(table)) for uri in delta.file_uris()}
+        return set() if version < 0 else set(_files(DeltaTable(str(self._folder(table)), version=version)))
 
     def _hashed(self, table: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
         folder = self._folder(table)
         return tuple((name, hashlib.sha256((folder / name).read_bytes()).hexdigest()) for name in names)
 
 
-def _relative(uri: str, folder: Path) -> str:
-    return uri.removeprefix("file://").removeprefix(str(folder)).lstrip("/")
+def _files(delta: DeltaTable) -> list[str]:
+    """Paths relative to the table's folder, as they stand on the disk (the log keeps them as URLs)."""
+    return [unquote(path) for path in pl.DataFrame(delta.get_add_actions(flatten=True))["path"]]

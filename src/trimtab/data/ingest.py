@@ -20,7 +20,7 @@ from trimtab.kernel.dataset_version import DatasetVersion
 from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
-from trimtab.ports.journal import Journal
+from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 
 _BEGINNING_US = to_us(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
@@ -29,9 +29,12 @@ _BEGINNING_US = to_us(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
 class Ingest:
     """Brings sources up to date, one version a call and source at most."""
 
-    def __init__(self, project: Path, journal: Journal, tables: TableWriter, versions: Versions) -> None:
+    def __init__(
+        self, project: Path, *, journal: Journal, reader: JournalReader, tables: TableWriter, versions: Versions
+    ) -> None:
         self._project = project
         self._journal = journal
+        self._reader = reader
         self._tables = tables
         self._versions = versions
 
@@ -99,9 +102,10 @@ class Ingest:
         """Write down once that a version is blocked, and why."""
         id = f"{source.name}:{digest([breach.what, breach.got])}"
         facts: dict[str, Json] = {"broken": breach.got}
-        with self._journal.begin(at=now, actor="loop") as unit:
-            if unit.put("blocked", id, facts):
+        if self._reader.record("blocked", id) is None:
+            with self._journal.begin(at=now, actor="loop") as unit:
                 unit.append("source.blocked", source.name, facts)
+                unit.put("blocked", id, facts)
 
 
 def _whole(value: Json) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ class Fact(msgspec.Struct, array_like=True):
     visible_us: int  # max(event, known)
     event_us: int
     known_us: int
-    values: list[Json]
+    values: list[Any]  # JSON
 
 
 class Projected(msgspec.Struct, array_like=True):

@@ -26,11 +26,11 @@ class RouteBoard(Protocol):
         ...
 
     def workers(self) -> list[int]:
-        """Process ids of live workers."""
+        """Process ids of live workers that take requests; one that is still starting does not."""
         ...
 
     def stuck(self, *, after_s: float) -> list[int]:
-        """Process ids of live workers whose event loop has not turned for `after_s`."""
+        """Process ids of live workers, starting or not, whose event loop has not turned for `after_s`."""
         ...
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from zoneinfo import available_timezones
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 
 from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
 from trimtab.kernel.evidence import Evidence
-from trimtab.kernel.moment import to_us
+from trimtab.kernel.moment import duration, to_us
 from trimtab.kernel.place import caller
 from trimtab.stats.block_bootstrap import block_bootstrap
 from trimtab.stats.metrics import METRICS
@@ -24,12 +25,22 @@ class Performance:
 
     metric: str
     zone: str
+    settle: str
     place: str = ""
+
+    def settled(self, now: datetime) -> datetime:
+        """The end of the newest month whose labels have settled: the first instant that is not measured yet."""
+        local = (now - duration(self.settle, "settle")).astimezone(ZoneInfo(self.zone))
+        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
     def problems(self) -> Iterator[TrimtabError]:
         """What is wrong with its settings."""
         if self.metric not in METRICS:
             yield UnknownName("metric", self.metric, METRICS, where=self.place)
+        try:
+            duration(self.settle, "settle")
+        except TrimtabError as error:
+            yield error.at(self.place)
         if self.zone not in available_timezones():
             yield InvalidValue(
                 "zone", self.zone, allowed="an IANA time zone, e.g. America/New_York", where=self.place
@@ -73,11 +84,12 @@ class Performance:
         )
 
 
-def performance(metric: str, *, zone: str = "UTC") -> Performance:
+def performance(metric: str, *, zone: str = "UTC", settle: str = "12h") -> Performance:
     """Measure a metric by calendar month as labels arrive.
 
     Args:
         metric: "roc_auc" or "log_loss".
         zone: time zone of months and days, e.g. "America/New_York".
+        settle: how long after a month's end it is measured, so that its late labels are in.
     """
-    return Performance(metric, zone, caller())
+    return Performance(metric, zone, settle, caller())

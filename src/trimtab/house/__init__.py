@@ -1,0 +1,1 @@
+"""The rooms of one system, put together: what spans several rooms and belongs to none."""

@@ -1,0 +1,53 @@
+"""A project's code as of a release: kept as a blob, unpacked beside the stores, loaded from there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trimtab.kernel.canonical import short
+from trimtab.kernel.errors import Corrupt
+from trimtab.kernel.release import Release
+from trimtab.ports.blobs import Blobs
+from trimtab.project import load_system
+from trimtab.system import System
+
+
+class PinnedCode:
+    """Loads systems as they were declared when a release was trained, whatever the working tree says now."""
+
+    def __init__(self, blobs: Blobs, folder: Path) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self._loaded: dict[str, System] = {}
+
+    def system(self, release: Release) -> System:
+        """The system with the release's own feature definitions.
+
+        Raises:
+            Corrupt: the code does not give the definitions that the release names.
+        """
+        if release.code not in self._loaded:
+            self._loaded[release.code] = self._load(release.code)
+        system = self._loaded[release.code]
+        if system.feature_set.versions != release.views:
+            raise Corrupt(
+                f"the code of release {short(release.digest)}",
+                where=str(self._folder / release.code),
+                allowed=f"views {list(release.views)}",
+                got=f"views {list(system.feature_set.versions)}",
+                do="install the Trimtab version that made the release, or train and release again",
+            )
+        return system
+
+    def _load(self, digest: str) -> System:
+        kept = json.loads(self._blobs.get(digest))
+        folder = self._folder / digest
+        for name, text in kept["files"].items():
+            path = folder / name
+            if not path.exists() or path.read_text() != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                half = path.with_suffix(f".{digest[:8]}.half")
+                half.write_text(text)
+                half.rename(path)
+        return load_system(folder, kept["system"])

@@ -1,0 +1,145 @@
+"""From facts to a training spec, from a finished run to its record, its verdicts and its release."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import polars as pl
+
+from trimtab.house.environment import environment
+from trimtab.house.house import House
+from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.errors import NotFound
+from trimtab.kernel.feature_schema import feature_from
+from trimtab.kernel.moment import to_us
+from trimtab.kernel.release import Release
+from trimtab.kernel.verdict import Verdict
+from trimtab.stats.metrics import METRICS
+from trimtab.training.spec import TrainingSpec, spec_from
+from trimtab.validation.trial import Trial, judge
+
+KIND = "run"
+
+
+def spec_of(house: House, now: datetime) -> TrainingSpec:
+    """Everything that a training at `now` is made from.
+
+    Raises:
+        NotFound: a source has no dataset version yet.
+    """
+    pinned: dict[str, Json] = {}
+    for source in house.system.sources:
+        number = house.versions.current(source.name)
+        if not number:
+            raise NotFound("dataset version", source.name, do="ingest it first: trimtab tick")
+        pinned[source.name] = [number, house.versions.version(source.name, number).digest]
+    route = house.act.route(house.name)
+    return TrainingSpec(
+        system=house.name,
+        until_us=to_us(now),
+        holdout_us=house.system.holdout_us,
+        sources=pinned,
+        views=house.system.feature_set.versions,
+        code=house.blobs.put(house.project.code()),
+        champion="" if route is None else route.champion,
+    )
+
+
+def record_run(house: House, spec: TrainingSpec, result: Mapping[str, Any], *, at: datetime, actor: str) -> None:
+    """Log the run to the tracking server, then write it down; a run that is written down stays as it is."""
+    if house.reader.record(KIND, spec.id) is not None:
+        return
+    model = house.blobs.get(str(result["model"]))
+    trial = trial_of(house, result)
+    tracked = house.tracking().log_run(
+        experiment=house.name,
+        key=spec.id,
+        params={
+            "rows": result["rows"],
+            "first_at": result["first_at"],
+            "last_at": result["last_at"],
+            "code": spec.code,
+        },
+        metrics={
+            f"trial_{name}": metric.function(trial.label, trial.challenger) for name, metric in METRICS.items()
+        },
+        tags={"trimtab.system": house.name, "trimtab.training_set": str(result["training_set"])},
+        model=model,
+        model_file="model.txt",
+    )
+    body: dict[str, Json] = {
+        "spec": spec.body(),
+        "result": dict(result),
+        "model_format": house.workshop().model_format(model),
+        "mlflow": {"run": tracked.run_id, "model_version": tracked.model_version, "uri": tracked.uri},
+        "trained_at": at.isoformat(),
+    }
+    with house.journal.begin(at=at, actor=actor) as unit:
+        unit.append("run.finished", spec.id, {"rows": result["rows"], "model": result["model"]})
+        unit.put(KIND, spec.id, body)
+        unit.point(f"run/{house.name}", spec.id)
+
+
+def run_record(house: House, run: str) -> JsonMap:
+    """What is written down of a run; of the newest one if none is named.
+
+    Raises:
+        NotFound: no such run.
+    """
+    pointer = house.reader.pointer(f"run/{house.name}")
+    id = run or ("" if pointer is None else pointer.value)
+    body = house.reader.record(KIND, id)
+    if body is None:
+        raise NotFound("run", run or f"of {house.name}", do="make one with: trimtab train")
+    return body
+
+
+def trial_of(house: House, result: Mapping[str, Any]) -> Trial:
+    """The trial that a run kept."""
+    frame = pl.read_ipc(io.BytesIO(house.blobs.get(str(result["trial"]))))
+    arrays = {name: frame[name].to_numpy() for name in ("label", "challenger", "champion")}
+    columns = {name: frame[name].to_list() for name in frame.columns if name not in (*arrays, "block")}
+    return Trial(**arrays, champion_name="the champion", block=frame["block"].to_numpy(), columns=columns)
+
+
+def verdicts_of(house: House, run: str) -> list[Verdict]:
+    """What the system's gates say to a run's trial."""
+    body = run_record(house, run)
+    result = cast("Mapping[str, Any]", body["result"])
+    spec = spec_from(cast("JsonMap", body["spec"]))
+    trial = trial_of(house, result)
+    named = f"release {spec.champion[:12]}" if spec.champion else "the base rate (there is no champion yet)"
+    trial = Trial(trial.label, trial.challenger, trial.champion, named, trial.block, trial.columns)
+    return judge(list(house.system.gates), trial)
+
+
+def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
+    """The release that a run makes: the same run and the same verdicts make the same release."""
+    body = run_record(house, run)
+    result = cast("Mapping[str, Any]", body["result"])
+    spec = spec_from(cast("JsonMap", body["spec"]))
+    return Release(
+        system=house.name,
+        model=str(result["model"]),
+        model_format=str(body["model_format"]),
+        code=spec.code,
+        features=tuple(feature_from(one) for one in result["features"]),
+        views=spec.views,
+        request=house.workshop().request,
+        key=house.system.question.key,
+        label=house.system.label.body(),
+        training={
+            "sources": dict(spec.sources),
+            "until_us": spec.until_us,
+            "rows": result["rows"],
+            "first_at": result["first_at"],
+            "last_at": result["last_at"],
+            "base_rate": result["base_rate"],
+            "training_set": result["training_set_sha256"],
+        },
+        verdicts=tuple(one.body() for one in verdicts),
+        environment=environment(),
+    )

@@ -1,0 +1,127 @@
+"""The closed loop, in order. Each function is one arrow of it; `tick` is one turn.
+
+data → features → training → validation → deployment → serving → monitoring → retraining → data
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from trimtab.deployment.decide import decide_rollback
+from trimtab.deployment.explain import explain
+from trimtab.house.house import House
+from trimtab.house.training_run import record_run, release_of, spec_of, verdicts_of
+from trimtab.kernel.canonical import short
+from trimtab.kernel.errors import Busy, ContractBreach, Refused
+from trimtab.kernel.moment import from_us
+from trimtab.retraining.decide import decide_retraining
+from trimtab.training.pipeline import train as training
+
+SEAL_WITHIN_S = 2.0
+
+
+def tick(house: House, now: datetime) -> Iterator[str]:
+    """One turn: do whatever is due at `now`, and say it. A second turn at the same instant does nothing."""
+    yield from ingest(house, now)
+    yield from materialise(house)
+    house.act.publish()
+    yield from compact(house, now)
+    yield from monitor(house, now)
+    yield from retrain(house, now)
+
+
+def ingest(house: House, now: datetime) -> Iterator[str]:
+    """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
+    for source in house.system.sources:
+        try:
+            version = house.ingest(source, now)
+        except ContractBreach as breach:
+            house.ingest.block(source, breach, now)
+            yield f"source {source.name} is blocked: {breach.got}"
+            continue
+        if version is not None:
+            quarantined = f", {version.quarantined} quarantined" if version.quarantined else ""
+            yield f"{version.id}: {version.rows} rows{quarantined}"
+
+
+def materialise(house: House) -> Iterator[str]:
+    """Features: new dataset versions are projected into the online store, for every definition that is in use."""
+    route = house.act.route(house.name)
+    in_use = [] if route is None else [house.code.system(house.releases.get(one)) for one in route.releases()]
+    for system in (house.system, *in_use):
+        house.materialise(system.feature_set)
+    done = house.outbox.pending("materialise")
+    house.outbox.done([message.id for message in done])
+    if done:
+        yield f"online store: {len(done)} dataset versions projected"
+
+
+def train(house: House, now: datetime, actor: str) -> str:
+    """Training: a durable run on everything known at `now`; its id. The same facts give the same run."""
+    spec = spec_of(house, now)
+    house.workshop()
+    result = house.steps().run(training, spec.id, spec.body())
+    record_run(house, spec, result, at=now, actor=actor)
+    return spec.id
+
+
+def release(house: House, run: str, now: datetime, actor: str) -> str:
+    """Validation: the gates judge the run's trial; if all pass, the release is written down. Its digest.
+
+    Raises:
+        Refused: a gate did not pass.
+    """
+    verdicts = verdicts_of(house, run)
+    made = release_of(house, run, verdicts)
+    return house.release_writer.create(made, verdicts, run, at=now, actor=actor)
+
+
+def deploy(house: House, digest: str, now: datetime, actor: str) -> str:
+    """Deployment: the rollout policy plans, the plan is carried out; what was done, in words."""
+    plan = house.system.rollout.decide(house.releases.get(digest), house.act.route(house.name))
+    list(materialise(house))
+    house.act(plan, at=now, actor=actor)
+    return "; ".join(explain(action) for action in plan)
+
+
+def rollback(house: House, now: datetime, actor: str, to: str = "") -> str:
+    """Rollback: one pointer move, acknowledged by every worker; what was done, in words."""
+    known = house.releases.been_in_production(house.name)
+    plan = decide_rollback(house.name, house.act.route(house.name), to, known)
+    house.act(plan, at=now, actor=actor)
+    return "; ".join(explain(action) for action in plan)
+
+
+def compact(house: House, now: datetime) -> Iterator[str]:
+    """Serving: answers recorded so far move from the workers' segments into the predictions table."""
+    house.seals.unsealed(house.seals.request_seal(), within_s=SEAL_WITHIN_S)
+    try:
+        done = house.compactor.compact(at=now, actor="loop")
+    except Busy:
+        return  # another process is at it
+    if done.rows:
+        yield f"{done.rows} predictions compacted from {len(done.segments)} segments"
+
+
+def monitor(house: House, now: datetime) -> Iterator[str]:
+    """Monitoring: months whose labels have settled are measured."""
+    for one in house.measure(house.name, house.system.monitors, house.system.label, now):
+        when = from_us(one.since_us).strftime("%B %Y")
+        yield f"{one.metric} of {when}: {one.value:.4f} ({one.low:.4f} to {one.high:.4f}), {one.rows} labels"
+
+
+def retrain(house: House, now: datetime) -> Iterator[str]:
+    """Retraining: if a trigger is due, train, judge and deploy; a refusal is an outcome, not an accident."""
+    last = house.reader.pointer(f"run/{house.name}")
+    reason = decide_retraining(house.system.retrain, None if last is None else last.moved_at, now)
+    if not reason:
+        return
+    yield f"retraining: {reason}"
+    run = train(house, now, "loop")
+    try:
+        digest = release(house, run, now, "loop")
+        yield f"release {short(digest)} passed its gates"
+        yield deploy(house, digest, now, "loop")
+    except Refused as refused:
+        yield f"kept the champion: {refused.got}"

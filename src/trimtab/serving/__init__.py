@@ -1,0 +1,1 @@
+"""Serving: answers over HTTP, each with its record; the route they follow; the log they leave."""

@@ -1,0 +1,143 @@
+"""The thread behind a log writer: it has written bytes reach the disk, hashes records, and seals segments."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trimtab.serving.segment import Header
+from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.stats.merkle import MerkleTree
+
+_RETRY_SEAL_S = 1.0
+
+
+@dataclass
+class LiveSegment:
+    """A segment that this process is writing."""
+
+    fd: int
+    path: Path
+    header: Header
+    size_bytes: int  # the byte behind the last whole frame
+    born_s: float  # monotonic
+    tree: MerkleTree = field(default_factory=MerkleTree)  # touched by the keeper's thread only
+    named: bool = False  # whether the folder's entry has reached the disk
+
+    def append(self, data: bytes | bytearray) -> None:
+        """Write all of it, or leave the file as it was.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(self.fd, left) :]
+        except OSError:
+            os.ftruncate(self.fd, self.size_bytes)
+            raise
+        self.size_bytes += len(data)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One commit on its way to the disk."""
+
+    live: LiveSegment
+    payloads: Sequence[bytes]
+    then: Callable[[OSError | None], None] | None  # called in the keeper's thread once flushed, or once that failed
+
+
+class LogKeeper:
+    """Flushes what was written: within `flush_s`, or at once.
+
+    Args:
+        flush_s: how long written bytes may wait; 0: flush without waiting (others gather meanwhile).
+        failed: told of flushes and seals that failed, in the keeper's thread.
+    """
+
+    def __init__(
+        self, folder: SegmentFolder, *, flush_s: float, failed: Callable[[LiveSegment, OSError], None]
+    ) -> None:
+        self._folder = folder
+        self._flush_s = flush_s
+        self._failed = failed
+        self._wake = threading.Condition()
+        self._work: list[Written] = []
+        self._to_seal: list[tuple[LiveSegment, Callable[[], None]]] = []
+        self._urgent = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def wrote(self, work: Written) -> None:
+        """Take over a commit."""
+        with self._wake:
+            self._work.append(work)
+            if len(self._work) == 1:
+                self._wake.notify()
+
+    def seal(self, live: LiveSegment, then: Callable[[], None]) -> None:
+        """Seal a segment that gets no more records; `then` is called in the keeper's thread when it is done."""
+        with self._wake:
+            self._to_seal.append((live, then))
+            self._urgent = True
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Finish what was taken over and end the thread. What cannot be sealed is left to the next start."""
+        with self._wake:
+            self._stopping = self._urgent = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                retry_s = _RETRY_SEAL_S if self._to_seal else None
+                if not self._work and not self._urgent:
+                    self._wake.wait(retry_s)
+                if self._work and self._flush_s and not self._urgent:
+                    self._wake.wait_for(lambda: self._urgent, self._flush_s)
+                work, self._work = self._work, []
+                sealing, self._to_seal = self._to_seal, []
+                self._urgent = False
+                stopping = self._stopping
+            self._flush(work)
+            left = [one for one in sealing if not self._sealed(*one)]
+            with self._wake:
+                self._to_seal = left + self._to_seal
+            if stopping:
+                return
+
+    def _flush(self, work: Sequence[Written]) -> None:
+        for one in work:
+            one.live.tree.extend(one.payloads)
+        outcome: dict[int, OSError | None] = {}
+        for live in {one.live.fd: one.live for one in work}.values():
+            try:
+                os.fdatasync(live.fd)
+                if not live.named:
+                    self._folder.sync()
+                    live.named = True
+                outcome[live.fd] = None
+            except OSError as error:
+                outcome[live.fd] = error
+                self._failed(live, error)
+        for one in work:
+            if one.then is not None:
+                one.then(outcome[one.live.fd])
+
+    def _sealed(self, live: LiveSegment, then: Callable[[], None]) -> bool:
+        try:
+            self._folder.seal(live.fd, live.path, end=live.size_bytes, count=live.tree.count, root=live.tree.root())
+        except OSError as error:
+            self._failed(live, error)
+            return False
+        os.close(live.fd)
+        then()
+        return True

@@ -1,0 +1,151 @@
+"""The prediction log as others read it: segments first, the table behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+import polars as pl
+
+from trimtab.kernel.canonical import JsonMap
+from trimtab.kernel.errors import Corrupt, NotFound
+from trimtab.kernel.moment import from_us, to_us
+from trimtab.kernel.prediction import Prediction
+from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
+from trimtab.ports.journal import JournalReader
+from trimtab.ports.tables import TableReader
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_frame, read_segment
+from trimtab.serving.segment_folder import SegmentFolder
+
+TABLE = "predictions"
+SEGMENT = "segment"  # kind of the record that says where a compacted segment's rows are
+
+
+class LogReader:
+    """Implements PredictionLog."""
+
+    def __init__(self, folder: SegmentFolder, *, tables: TableReader, journal: JournalReader) -> None:
+        self._folder = folder
+        self._tables = tables
+        self._journal = journal
+
+    def find(self, id: str) -> Prediction:
+        """Open the one file that an id names."""
+        place = parse_prediction_id(id)
+        # A segment may be sealed, or compacted and removed, between two looks: its record comes before its removal.
+        found = self._in_segments(place) or self._in_table(place) or self._in_segments(place)
+        if found is None or found.id != str(place):
+            raise NotFound("prediction", str(place), do="look at the id again: ids come from the server's answers")
+        return found
+
+    def recent(self) -> Iterator[Prediction]:
+        """Records of live and sealed segments, oldest segment first. Damaged segments are left to `find`."""
+        for path in sorted([*self._folder.files(SEALED), *self._folder.files(LIVE)]):
+            try:
+                segment = read_segment(path)
+            except FileNotFoundError:
+                try:
+                    segment = read_segment(path.with_suffix(SEALED))
+                except FileNotFoundError:
+                    continue
+            if segment is not None and self._journal.record(SEGMENT, segment.header.name) is None:
+                yield from segment.predictions()
+
+    def _in_segments(self, place: PredictionId) -> Prediction | None:
+        for ending in (LIVE, SEALED, SET_ASIDE):
+            path = self._folder.path / f"{place.segment_name}{ending}"
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            head = decode_header(data, str(path))
+            if head is None or place.offset < head[1]:
+                return None
+            try:
+                payload = read_frame(data, place.offset, str(path))
+            except Corrupt:
+                if _is_frame(data, head[1], place.offset):
+                    raise
+                return None
+            return None if payload is None else prediction(head[0], place.offset, payload)
+        return None
+
+    def _in_table(self, place: PredictionId) -> Prediction | None:
+        record = self._journal.record(SEGMENT, place.segment_name)
+        if record is None:
+            return None
+        files = [str(name) for name in cast("list[str]", record["files"])]
+        day = from_us(place.at_ms * 1000).date()
+        rows = (
+            self._tables.scan(TABLE, files)
+            .filter(pl.col("date") == day, pl.col("id") == str(place))
+            .collect()
+            .to_dicts()
+        )
+        return prediction_of_row(rows[0]) if rows else None
+
+
+def row_of_prediction(one: Prediction, segment: str) -> dict[str, Any]:
+    """One prediction as a row of the table; see FRAME_SCHEMA."""
+    at = from_us(one.at_us)
+    return {
+        "id": one.id,
+        "system": one.system,
+        "release": one.release,
+        "generation": one.generation,
+        "key": one.key,
+        "at": at,
+        "score": one.score,
+        "features": json.dumps(one.features, separators=(",", ":")),
+        "ages_us": list(one.ages_us),
+        "request": json.dumps(one.request, separators=(",", ":")),
+        "latency_us": one.latency_us,
+        "segment": segment,
+        "date": at.date(),
+    }
+
+
+FRAME_SCHEMA = pl.Schema(
+    {
+        "id": pl.String(),
+        "system": pl.String(),
+        "release": pl.String(),
+        "generation": pl.Int64(),
+        "key": pl.String(),
+        "at": pl.Datetime("us", "UTC"),
+        "score": pl.Float64(),
+        "features": pl.String(),  # JSON list, in the order of the release's feature names
+        "ages_us": pl.List(pl.Int64()),
+        "request": pl.String(),  # JSON object, the row as it was sent
+        "latency_us": pl.Int64(),
+        "segment": pl.String(),
+        "date": pl.Date(),  # of `at`, UTC; the partition
+    }
+)
+
+
+def prediction_of_row(row: dict[str, Any]) -> Prediction:
+    """What `row_of_prediction` was made from."""
+    request: JsonMap = json.loads(row["request"])
+    return Prediction(
+        id=row["id"],
+        system=row["system"],
+        release=row["release"],
+        generation=row["generation"],
+        key=row["key"],
+        at_us=to_us(row["at"]),
+        request=request,
+        features=tuple(json.loads(row["features"])),
+        ages_us=tuple(row["ages_us"]),
+        score=row["score"],
+        latency_us=row["latency_us"],
+    )
+
+
+def _is_frame(data: bytes, first: int, offset: int) -> bool:
+    """Whether a frame starts at `offset`, as the lengths of the frames before it say."""
+    start = first
+    while start < offset and start + 4 <= len(data):
+        start += 8 + int.from_bytes(data[start : start + 4], "little")
+    return start == offset

@@ -1,0 +1,212 @@
+"""The file format of prediction log segments.
+
+A segment is a header, frames, and once sealed a footer; integers are little-endian:
+
+    header  magic "TRIMTABL", u16 format, u16 worker slot, u64 segment number, u16 length of the system's name,
+            the name in UTF-8, u32 CRC-32 of all that
+    frame   u32 length of the payload, u32 CRC-32 of the payload, payload
+    footer  u32 zero, u32 CRC-32 of the rest, u64 number of records, 32 bytes Merkle root over the payloads
+
+A payload is a msgpack array of a Prediction's fields in their order, without the id: the id follows from the
+header, the frame's offset and the record's instant. A reader of this code reads every format up to FORMAT.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import msgspec
+
+from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.errors import Corrupt
+from trimtab.kernel.prediction import Prediction
+from trimtab.kernel.prediction_id import PredictionId, segment_name
+from trimtab.stats.merkle import merkle_root
+
+FORMAT = 1
+LIVE, SEALED, SET_ASIDE = ".live", ".sealed", ".corrupt"
+_MAGIC = b"TRIMTABL"
+_HEADER = struct.Struct("<8sHHQH")
+_CRC = struct.Struct("<I")
+_FRAME = struct.Struct("<II")
+_FOOTER = struct.Struct("<Q32s")
+FRAME_BYTES = _FRAME.size
+
+# A Prediction's fields without the id, in their order.
+Record: TypeAlias = tuple[
+    str, str, int, str, int, JsonMap, Sequence[Json], Sequence[int | None], float, int
+]  # system, release, generation, key, at_us, request, features, ages_us, score, latency_us
+_Stored: TypeAlias = tuple[
+    str, str, int, str, int, dict[str, Any], tuple[Any, ...], tuple[int | None, ...], float, int
+]
+encode_record = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a segment says about itself."""
+
+    worker: int
+    number: int
+    system: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return segment_name(self.worker, self.number)
+
+    def encode(self) -> bytes:
+        """As written at the start of the file."""
+        system = self.system.encode()
+        body = _HEADER.pack(_MAGIC, FORMAT, self.worker, self.number, len(system)) + system
+        return body + _CRC.pack(crc32(body))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What was found in a segment's file."""
+
+    header: Header
+    frames: tuple[tuple[int, bytes], ...]  # (byte offset of the frame, payload), in order
+    end: int  # the byte behind the last whole frame
+    torn_bytes: int  # bytes behind `end` that are no whole frame and no footer
+    root: bytes | None  # the Merkle root in the footer; None while the segment is not sealed
+
+    def predictions(self) -> Iterator[Prediction]:
+        """The records, in the order in which they were written."""
+        for offset, payload in self.frames:
+            yield prediction(self.header, offset, payload)
+
+    def merkle_root(self) -> bytes:
+        """The root over the payloads that are there."""
+        return merkle_root(payload for _, payload in self.frames)
+
+
+def frame(payload: bytes) -> bytes:
+    """A payload as it stands in the file."""
+    return _FRAME.pack(len(payload), crc32(payload)) + payload
+
+
+def footer(count: int, root: bytes) -> bytes:
+    """What seals a segment of `count` records."""
+    body = _FOOTER.pack(count, root)
+    return _FRAME.pack(0, crc32(body)) + body
+
+
+def prediction(header: Header, offset: int, payload: bytes) -> Prediction:
+    """One record from its payload."""
+    fields = _decode(payload)
+    place = PredictionId(fields[4] // 1000, header.worker, header.number, offset)
+    return Prediction(str(place), *fields)
+
+
+def decode_header(data: bytes, where: str) -> tuple[Header, int] | None:
+    """The header and the offset of the first frame; None if the file ends within the header.
+
+    Raises:
+        Corrupt: these bytes never were a segment's header, or no longer are.
+    """
+    if not data.startswith(_MAGIC[: len(data)]):
+        raise _corrupt(where, 0, f"it starts with {data[:8]!r}", "a segment's magic bytes")
+    if len(data) < _HEADER.size:
+        return None
+    _, version, worker, number, length = _HEADER.unpack_from(data)
+    end = _HEADER.size + length
+    if len(data) < end + _CRC.size:
+        return None
+    if _CRC.unpack_from(data, end)[0] != crc32(data[:end]):
+        raise _corrupt(where, 0, "the header's checksum does not hold")
+    if version > FORMAT:
+        raise _corrupt(
+            where, 0, f"format {version}", f"formats up to {FORMAT}; a newer Trimtab may have written it"
+        )
+    return Header(worker, number, data[_HEADER.size : end].decode()), end + _CRC.size
+
+
+def read_segment(path: Path) -> Segment | None:
+    """Read a segment whole; None if its writer died before the header was complete.
+
+    A live segment may end in a torn tail, which is reported. A sealed one may not.
+
+    Raises:
+        Corrupt: a checksum, the count or the Merkle root does not hold, or a sealed segment is not whole.
+        FileNotFoundError: no such file.
+    """
+    return parse_segment(path.read_bytes(), str(path), sealed=path.suffix == SEALED)
+
+
+def parse_segment(data: bytes, where: str, *, sealed: bool) -> Segment | None:
+    """`read_segment` on bytes."""
+    head = decode_header(data, where)
+    if head is None:
+        if sealed:
+            raise _corrupt(where, len(data), "the file ends within its header")
+        return None
+    header, offset = head
+    frames: list[tuple[int, bytes]] = []
+    while (payload := read_frame(data, offset, where)) is not None:
+        frames.append((offset, payload))
+        offset += FRAME_BYTES + len(payload)
+    root = _footer_root(data, offset, len(frames), where)
+    torn = 0 if root is not None else len(data) - offset
+    found = Segment(header, tuple(frames), offset, torn, root)
+    if sealed and root is None:
+        raise _corrupt(
+            where, offset, f"{torn} bytes that are no whole record", "a footer at the end of a sealed segment"
+        )
+    if root is not None and found.merkle_root() != root:
+        raise _corrupt(where, offset, "the Merkle root of the records is another one than the footer's")
+    return found
+
+
+def read_frame(data: bytes, offset: int, where: str) -> bytes | None:
+    """The payload of the frame at `offset`; None at the footer, or where the file ends within the frame.
+
+    Raises:
+        Corrupt: the checksum does not hold although more bytes follow: no crash of a writer leaves that behind.
+    """
+    start = offset + FRAME_BYTES
+    if start > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, offset)
+    end = start + length
+    if length == 0 or end > len(data):
+        return None
+    payload = data[start:end]
+    if crc32(payload) == checksum:
+        return payload
+    if end == len(data):
+        return None
+    raise _corrupt(where, offset, "the record's checksum does not hold")
+
+
+def _footer_root(data: bytes, offset: int, count: int, where: str) -> bytes | None:
+    """The root in a whole footer at `offset`; None where the file ends before or within one."""
+    whole = FRAME_BYTES + _FOOTER.size
+    tail = data[offset:]
+    if len(tail) >= FRAME_BYTES and _FRAME.unpack_from(tail)[0] == 0:
+        if len(tail) == whole and _FRAME.unpack_from(tail)[1] == crc32(tail[FRAME_BYTES:]):
+            stored, root = _FOOTER.unpack_from(tail, FRAME_BYTES)
+            if stored != count:
+                raise _corrupt(where, offset, f"{count} records", f"{stored} records, as the footer says")
+            return bytes(root)
+        # Blocks that never reached the disk before a power loss read as zeros.
+        if len(tail) > whole and tail.strip(b"\0"):
+            raise _corrupt(where, offset, "a frame of length zero")
+    return None
+
+
+def _corrupt(where: str, offset: int, got: str, allowed: str = "the bytes that were written") -> Corrupt:
+    return Corrupt(
+        "a prediction log segment",
+        where=f"{where}, byte {offset}",
+        allowed=allowed,
+        got=got,
+        do="keep the file for inspection, and restore it from a backup if there is one",
+    )

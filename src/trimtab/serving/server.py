@@ -1,0 +1,172 @@
+"""What a worker process runs: the application on the inherited socket, the turns beside it, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import uvicorn
+import uvloop
+
+from trimtab.kernel.errors import InvalidValue, listed
+from trimtab.ports.clock import Clock
+from trimtab.ports.route_board import RouteFollower, SealFollower
+from trimtab.ports.served_release import ReleaseLoader
+from trimtab.serving.http_protocol import JsonErrors
+from trimtab.serving.log_writer import LogPolicy, LogWriter
+from trimtab.serving.metrics import Metrics
+from trimtab.serving.protocols.native_json import ClockMode
+from trimtab.serving.released import Released
+from trimtab.serving.seat import Seat
+from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.worker import Limits, Worker
+
+
+class Place(RouteFollower, SealFollower, Protocol):
+    """A worker's place on the board: it follows routes, and requests to seal."""
+
+
+_CLOCKS: tuple[ClockMode, ...] = ("now", "request")
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What one system's workers need to know."""
+
+    system: str
+    log_folder: Path
+    clock: ClockMode = "now"  # "request": rows may carry their own `as_of` (replay, simulation)
+    log: LogPolicy = field(default_factory=LogPolicy)
+    limits: Limits = field(default_factory=Limits)
+    turn_s: float = 0.025  # how often an idle worker looks at the board
+    start_s: float = 10.0  # how long the first release may load before requests are taken and answered with 503
+    drain_s: float = 5.0  # how long requests may take to end when the worker is stopped
+
+    def __post_init__(self) -> None:
+        if self.clock not in _CLOCKS:
+            raise InvalidValue("the server's clock", self.clock, allowed=listed(_CLOCKS))
+
+
+def serve_worker(
+    seat: Seat, settings: ServerSettings, *, place: Place, loader: ReleaseLoader, clock: Clock
+) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the supervisor; then finish, seal, and give the place back.
+
+    Args:
+        place: taken by this process (`MmapRouteBoard.follower`).
+        loader: runs in a thread; verifies by digest.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(seat, settings, place, loader, clock))
+
+
+async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: ReleaseLoader, clock: Clock) -> None:
+    folder = SegmentFolder(settings.log_folder)
+    log = LogWriter(folder, system=settings.system, worker=seat.slot, policy=settings.log, report=_report)
+    released = Released(settings.system, follower=place, loader=loader, report=_report)
+    metrics = Metrics(seat.slot)
+    app = Worker(
+        settings.system,
+        released=released,
+        log=log,
+        clock=clock,
+        metrics=metrics,
+        mode=settings.clock,
+        limits=settings.limits,
+    )
+    server = _server(app, settings)
+    _stop_with_supervisor(seat, server, settings.drain_s)
+    turns = asyncio.create_task(_turns(settings.turn_s, released, log, place))
+    try:
+        await released.start(within_s=settings.start_s)
+        # The socket is touched only now: until then the other workers get the connections.
+        await server.serve(sockets=[socket.socket(fileno=seat.listen_fd)])
+    finally:
+        turns.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await turns
+        await log.close()
+        place.leave()
+
+
+async def _turns(turn_s: float, released: Released, log: LogWriter, place: Place) -> None:
+    """What a worker does also when no request comes."""
+    sealed = place.seal_epoch()
+    sealing: asyncio.Task[None] | None = None
+    while True:
+        place.beat()
+        released.poll()
+        log.turn()
+        epoch = place.seal_epoch()
+        if epoch != sealed and (sealing is None or sealing.done()):
+            sealed = epoch
+            sealing = asyncio.create_task(_seal(log, place, epoch))
+        await asyncio.sleep(turn_s)
+
+
+async def _seal(log: LogWriter, place: Place, epoch: int) -> None:
+    await log.seal()
+    place.acknowledge_seal(epoch)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn would end the process by the signal itself, before the log is sealed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the event loop's."""
+        yield
+
+
+def _server(app: Worker, settings: ServerSettings) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=JsonErrors,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+    )
+    return _Server(config)
+
+
+def _stop_with_supervisor(seat: Seat, server: _Server, drain_s: float) -> None:
+    """Stop on a signal, and when the lifeline ends: a supervisor that was killed sends no signal."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(seat.lifeline_fd, 1):
+                pass
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending already
+            loop.call_soon_threadsafe(stop)
+        # A loop that does not turn any more must not outlive its supervisor.
+        threading.Event().wait(drain_s + 2.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

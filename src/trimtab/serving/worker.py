@@ -1,0 +1,217 @@
+"""The data plane of one worker: a raw ASGI application.
+
+body → rows → instants → answers of the release in force → records, staged → commit → the answer leaves.
+Whatever goes wrong on the way is a Problem: JSON with a status, never an exception into the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from asyncio import Future
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from trimtab.kernel.canonical import Json
+from trimtab.kernel.errors import RequestInvalid
+from trimtab.kernel.moment import to_us
+from trimtab.ports.clock import Clock
+from trimtab.serving.log_writer import LogWriter
+from trimtab.serving.metrics import Metrics
+from trimtab.serving.problem import (
+    Problem,
+    body_too_large,
+    body_too_slow,
+    no_such_path,
+    no_such_system,
+    not_ready,
+    problem_of,
+    wrong_method,
+)
+from trimtab.serving.protocols import native_json
+from trimtab.serving.protocols.native_json import Answer, Answered, ClockMode
+from trimtab.serving.released import Released, Serving
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+_SYSTEMS = "/v1/systems/"
+_PREDICT = "/predict"
+_JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may take."""
+
+    body_bytes: int = 4 << 20
+    rows: int = 1000
+    body_s: float = 30.0
+
+
+class Worker:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        system: str,
+        *,
+        released: Released,
+        log: LogWriter,
+        clock: Clock,
+        metrics: Metrics,
+        mode: ClockMode,
+        limits: Limits,
+    ) -> None:
+        self._system = system
+        self._released = released
+        self._log = log
+        self._clock = clock
+        self._metrics = metrics
+        self._mode = mode
+        self._limits = limits
+        self._path = f"{_SYSTEMS}{system}{_PREDICT}"
+        self._gets: dict[str, Callable[[str], Problem | bytes]] = {
+            "/healthz": lambda _: b'{"status":"alive"}',
+            "/readyz": self._ready,
+            "/metrics": lambda _: metrics.text(generation=self._generation()),
+        }
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if path != self._path:
+            found = self._get(path, method)
+            kind = _TEXT if path == "/metrics" and isinstance(found, bytes) else _JSON
+            await _reply(send, found, kind)
+        elif method != "POST":
+            await self._refuse(send, wrong_method(path, method, "POST"))
+        else:
+            body = await self._body(scope, receive)
+            if isinstance(body, bytes):
+                await self._predict(body, send)
+            elif body is not None:
+                await self._refuse(send, body)
+
+    async def _predict(self, body: bytes, send: Send) -> None:
+        started_s = time.perf_counter()
+        serving = self._released.enter()
+        if serving is None:
+            await self._refuse(send, not_ready(self._path, self._system))
+            return
+        problem: Problem | None = None
+        try:
+            answer, rows, committed = self._answer(body, serving, started_s)
+            await committed
+        except Exception as error:  # the release runs foreign code: one request's error must stay one answer
+            problem = problem_of(error, self._path)
+            if problem.status >= 500 and problem.status != 503:
+                traceback.print_exc(file=sys.stderr)
+        finally:
+            self._released.leave(serving)
+        if problem is not None:
+            await self._refuse(send, problem)
+            return
+        self._metrics.answered(serving.route.champion, rows, time.perf_counter() - started_s)
+        await _reply(send, answer, _JSON)
+
+    def _answer(self, body: bytes, serving: Serving, started_s: float) -> tuple[bytes, int, Future[None]]:
+        """The answer's bytes, how many rows it holds, and the future after which it may leave."""
+        release, route = serving.release, serving.route
+        sent = native_json.decode(body, max_rows=self._limits.rows)
+        rows, at_us = native_json.instants(sent, mode=self._mode, now_us=to_us(self._clock.now()))
+        keys = [native_json.key_of(row, release.key, index) for index, row in enumerate(rows)]
+        answers = release.answer(rows, at_us)
+        latency_us = max(0, int((time.perf_counter() - started_s) * 1e6))
+        columns = (keys, at_us, sent, answers.features, answers.ages_us, answers.scores)
+        records = [
+            (self._system, route.champion, route.generation, key, at, row, features, ages, score, latency_us)
+            for key, at, row, features, ages, score in zip(*columns, strict=True)
+        ]
+        ids, committed = self._stage(records)
+        views = release.view_names
+        predictions = [
+            Answered(id, key, score, [view for view, age in zip(views, ages, strict=True) if age is None])
+            for id, key, score, ages in zip(ids, keys, answers.scores, answers.ages_us, strict=True)
+        ]
+        answer = Answer(self._system, route.champion, route.generation, predictions)
+        return native_json.encode(answer), len(rows), committed
+
+    def _stage(self, records: Sequence[Any]) -> tuple[list[str], Future[None]]:
+        try:
+            return self._log.stage(records)
+        except (OverflowError, RecursionError) as error:
+            raise RequestInvalid(
+                "a row holds a value that cannot be recorded",
+                where="instances",
+                allowed="integers of at most 64 bits, and moderate nesting",
+                got=str(error),
+                do="send large numbers as text",
+            ) from error
+
+    async def _body(self, scope: Message, receive: Receive) -> bytes | Problem | None:
+        """The whole body; None if the client went away."""
+        limit = self._limits.body_bytes
+        for name, value in scope["headers"]:
+            # uvicorn has parsed the number already.
+            if name == b"content-length" and int(value) > limit:
+                return body_too_large(self._path, f"{int(value)} bytes", limit)
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                body = b""
+                more = True
+                while more:
+                    message = await receive()
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > limit:
+                        return body_too_large(self._path, f"more than {limit} bytes", limit)
+        except TimeoutError:
+            return body_too_slow(self._path, self._limits.body_s)
+        return None if message["type"] == "http.disconnect" else body
+
+    def _get(self, path: str, method: str) -> Problem | bytes:
+        """Everything but predictions."""
+        known = self._gets.get(path)
+        if known is not None:
+            return known(path) if method in {"GET", "HEAD"} else wrong_method(path, method, "GET")
+        if path.startswith(_SYSTEMS) and path.endswith(_PREDICT) and len(path) > len(_SYSTEMS) + len(_PREDICT):
+            return no_such_system(path, path[len(_SYSTEMS) : -len(_PREDICT)], self._system)
+        return no_such_path(path, (self._path, *self._gets))
+
+    def _ready(self, path: str) -> Problem | bytes:
+        serving = self._released.serving
+        if serving is None:
+            return not_ready(path, self._system)
+        status: dict[str, Json] = {"status": "ready", "generation": serving.route.generation}
+        return native_json.encode({**status, "system": self._system, "release": serving.route.champion})
+
+    def _generation(self) -> int:
+        serving = self._released.serving
+        return 0 if serving is None else serving.route.generation
+
+    async def _refuse(self, send: Send, problem: Problem) -> None:
+        self._metrics.refused(problem.status)
+        await _reply(send, problem, _JSON)
+
+
+async def _reply(send: Send, found: Problem | bytes, kind: tuple[bytes, bytes]) -> None:
+    if isinstance(found, Problem):
+        status, body = found.status, found.encode()
+    else:
+        status, body = 200, found
+    headers = [kind, (b"content-length", str(len(body)).encode())]
+    if isinstance(found, Problem) and status == 405:
+        headers.append((b"allow", found.allowed.encode()))
+    if isinstance(found, Problem) and status == 408:
+        headers.append((b"connection", b"close"))
+    if isinstance(found, Problem) and status == 503:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,93 @@
+"""Live: a system through a period, on a virtual clock.
+
+Where it stands is not remembered but read from the stores, so that the same call goes on from wherever a killed
+one stopped: ticks that were done do nothing, questions that were answered are not asked again.
+
+Within a step everything that became known is ingested first and the questions are asked afterwards, each as of its
+own instant. The online store is bitemporal: a question sees only what was known at its instant, however much
+more the store knows already. That the step's length makes no difference is proved by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from trimtab import loop
+from trimtab.house.house import House
+from trimtab.kernel.canonical import short
+from trimtab.ports.prediction_client import PredictionClient
+from trimtab.simulation.period import Period
+from trimtab.simulation.replay import Replay
+
+ACTOR = "user:demo"
+
+
+class Report(Protocol):
+    """Told what happens, for people."""
+
+    def told(self, at: datetime, text: str) -> None:
+        """One line of the story."""
+        ...
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """How far a long stage is."""
+        ...
+
+
+def prepare(house: House, period: Period, report: Report) -> str:
+    """History becomes dataset versions, features and a gated release that is deployed; its digest."""
+    for number, now in enumerate(period.history):
+        report.progress("history", number, len(period.history))
+        for text in loop.tick(house, now):
+            report.told(now, text)
+    report.progress("history", len(period.history), len(period.history))
+    now = period.start
+    route = house.act.route(house.name)
+    if route is not None:
+        return route.champion
+    report.progress("training", 0, 3)
+    run = loop.train(house, now, ACTOR)
+    report.told(now, f"run {run} finished")
+    report.progress("training", 1, 3)
+    digest = loop.release(house, run, now, ACTOR)
+    for verdict in house.releases.get(digest).verdicts:
+        report.told(now, f"{verdict['outcome']}: {verdict['gate']}: {verdict['reason']}")
+    report.told(now, f"release {short(digest)} passed its gates")
+    report.progress("training", 2, 3)
+    report.told(now, loop.deploy(house, digest, now, ACTOR))
+    report.progress("training", 3, 3)
+    return digest
+
+
+def answered(house: House) -> set[str]:
+    """Keys of all questions that the log holds: compacted ones and those in segments."""
+    keys = {one.key for one in house.log.recent()}
+    if house.tables.exists("predictions"):
+        rows = house.tables.scan("predictions").filter(pl.col("system") == house.name).select("key").collect()
+        keys.update(rows["key"])
+    return keys
+
+
+def live(house: House, period: Period, client: PredictionClient, report: Report) -> None:
+    """Production: step by step, first a tick, then the step's questions by HTTP."""
+    replay = Replay(house.system, house.project.folder, client=client, log=house.log, answered=answered(house))
+    total = len(replay.questions(period.start, period.until))
+    done = 0
+    for after, now in period.steps():
+        _tick(house, now, report.told)
+        done += replay.ask(replay.questions(after, now))
+        report.progress("production", done, max(total, 1))
+    for text in loop.tick(house, period.settled):
+        report.told(period.settled, text)
+    report.progress("production", max(total, 1), max(total, 1))
+
+
+def _tick(house: House, now: datetime, told: Callable[[datetime, str], None]) -> None:
+    for text in loop.tick(house, now):
+        # What happens at every step is progress, not story.
+        if not text.startswith(("online store", *(f"{source.name}@" for source in house.system.sources))):
+            told(now, text)

@@ -1,0 +1,62 @@
+"""The real server beside a virtual clock: the same supervisor and workers, whose rows bring their own instant."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from trimtab.kernel.errors import ServerUnavailable
+from trimtab.serving.seat import Seat
+from trimtab.serving.supervisor import Supervisor
+from trimtab.wiring import Stores, supervisor_settings
+
+_START_WITHIN_S = 30.0
+
+
+def worker_command(stores: Stores, *, replay: bool) -> Callable[[Seat], list[str]]:
+    """The command line of a worker with a given seat."""
+    mode = ["--replay"] if replay else []
+    folder = str(stores.project.folder)
+    return lambda seat: [sys.executable, "-m", "trimtab.cli.worker", folder, *mode, *seat.arguments()]
+
+
+@contextmanager
+def replay_server(stores: Stores, system: str, report: Callable[[str], None]) -> Iterator[int]:
+    """A server for a replay, stopped in order at the end; its port.
+
+    Raises:
+        Busy: another server of this project runs.
+        ServerUnavailable: no worker came up.
+    """
+    settings = stores.project.settings
+    board = stores.board(system)
+    supervisor = Supervisor(
+        worker_command(stores, replay=True),
+        supervisor_settings(stores.project, workers=int(settings["workers"]), host=settings["host"], port=0),
+        board=board,
+        report=report,
+    )
+    supervisor.start()
+    thread = threading.Thread(target=supervisor.run, name="supervisor")
+    thread.start()
+    try:
+        route = board.current()
+        until_s = time.monotonic() + _START_WITHIN_S
+        while len(board.workers()) < int(settings["workers"]) or (
+            route is not None and board.silent(route.generation, within_s=0.5)
+        ):
+            if time.monotonic() > until_s:
+                where = stores.home / "logs"
+                raise ServerUnavailable(
+                    f"port {supervisor.port}",
+                    got=f"not all workers came up: see {where}",
+                    do="mend what the log says",
+                )
+            time.sleep(0.02)
+        yield supervisor.port
+    finally:
+        supervisor.stop()
+        thread.join()

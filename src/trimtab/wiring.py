@@ -1,0 +1,244 @@
+"""Wiring: the one file that names concrete adapters.
+
+Slow libraries (DBOS, MLflow, Alembic) are imported when a command first needs them; everything else is imported
+here. A store is moved by one setting, and chosen here by that setting's form.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any
+
+from trimtab.adapters.blobs_local import LocalBlobs
+from trimtab.adapters.clock_system import SystemClock
+from trimtab.adapters.database import Database
+from trimtab.adapters.heads_log import HeadsLog
+from trimtab.adapters.journal_reader_sql import SqlJournalReader
+from trimtab.adapters.journal_sql import SqlJournal
+from trimtab.adapters.model_lightgbm import LightgbmText
+from trimtab.adapters.online_lmdb import LmdbReader, LmdbWriter
+from trimtab.adapters.outbox_sql import SqlOutbox
+from trimtab.adapters.route_board_mmap import MmapFollower, MmapRouteBoard
+from trimtab.adapters.step_results_sql import SqlStepResults
+from trimtab.adapters.tables_delta import DeltaTables
+from trimtab.data.ingest import Ingest
+from trimtab.data.versions import Versions
+from trimtab.deployment.act import Act
+from trimtab.features.materialise import Materialise
+from trimtab.house.code import PinnedCode
+from trimtab.house.house import House
+from trimtab.house.served import Loader
+from trimtab.house.workshop import SystemWorkshop
+from trimtab.monitoring.measure import Measure
+from trimtab.ports.steps import Steps
+from trimtab.ports.tracking import Tracking
+from trimtab.project import Project
+from trimtab.registry.releases import ReleaseReader, ReleaseWriter
+from trimtab.runtime.pipeline_runs import LoggedRuns
+from trimtab.serving.compactor import Compactor
+from trimtab.serving.log_reader import LogReader
+from trimtab.serving.log_writer import LogPolicy
+from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.server import ServerSettings
+from trimtab.serving.supervisor import SupervisorSettings
+from trimtab.training.workshop import workshops
+
+APPLICATION_VERSION = 1  # raised only when the shape of a pipeline changes
+FORMATS = (LightgbmText(),)
+
+
+class Stores:
+    """The stores of one project, each opened by its first use."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.home = project.home
+
+    @cached_property
+    def database(self) -> Database:
+        """Metadata and ledger, at the newest schema."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        url = self.project.settings["database_url"] or f"sqlite:///{self.home / 'trimtab.db'}"
+        database = Database(url)
+        if database.needs_migration():
+            _adapter("migrate").migrate(database)
+        return database
+
+    @cached_property
+    def reader(self) -> SqlJournalReader:
+        """The journal, read only."""
+        return SqlJournalReader(self.database)
+
+    @cached_property
+    def heads(self) -> HeadsLog:
+        """Heads of the ledger, kept outside of the database."""
+        return HeadsLog(self.home / "heads.log")
+
+    @cached_property
+    def blobs(self) -> LocalBlobs:
+        """Models, releases, code, training sets."""
+        return LocalBlobs(self.home / "blobs")
+
+    @cached_property
+    def tables(self) -> DeltaTables:
+        """Sources, predictions, evidence."""
+        return DeltaTables(self.home / "tables")
+
+    @cached_property
+    def segments(self) -> SegmentFolder:
+        """Prediction segments that are not in the tables yet."""
+        return SegmentFolder(self.home / "wal")
+
+    @cached_property
+    def online(self) -> LmdbWriter:
+        """The online store, for the one process that writes it."""
+        return LmdbWriter(self.home / "online")
+
+    @cached_property
+    def releases(self) -> ReleaseReader:
+        """The registry, read only."""
+        return ReleaseReader(self.reader, self.blobs)
+
+    @cached_property
+    def code(self) -> PinnedCode:
+        """Code of releases."""
+        return PinnedCode(self.blobs, self.home / "code")
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Durable execution; DBOS takes a second to import."""
+        runs = LoggedRuns(results=SqlStepResults(self.database), blobs=self.blobs, folder=self.home / "runs")
+        url = self.project.settings["runtime_url"] or f"sqlite:///{self.home / 'runtime.db'}"
+        steps: Steps = _adapter("steps_dbos").DbosSteps(
+            url,
+            runs=runs,
+            executor_id="loop",
+            application_version=APPLICATION_VERSION,
+            log=self.home / "runs" / "dbos.log",
+        )
+        return steps
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """MLflow, which takes seconds to import."""
+        uri = self.project.settings["tracking_uri"] or None
+        tracking: Tracking = _adapter("tracking_mlflow").MlflowTracking(uri, self.home / "mlflow")
+        return tracking
+
+    def board(self, system: str) -> MmapRouteBoard:
+        """The route board of a system."""
+        return MmapRouteBoard(self.home / "route" / system)
+
+    def close(self) -> None:
+        """Close what was opened and holds threads or locks."""
+        opened = vars(self)
+        if "steps" in opened:
+            self.steps.close()
+        if "online" in opened:
+            self.online.close()
+        if "database" in opened:
+            self.database.close()
+
+
+def open_house(stores: Stores) -> House:
+    """The rooms of the project's system, checked.
+
+    Raises:
+        DeclarationInvalid: with everything that is wrong.
+    """
+    project = stores.project
+    system = project.system()
+    system.check(project.folder)
+    journal = SqlJournal(stores.database, stores.heads)
+    outbox = SqlOutbox(stores.database)
+    versions = Versions(stores.reader, stores.tables)
+    board = stores.board(system.name)
+    segments = stores.segments
+
+    @cache
+    def workshop() -> SystemWorkshop:
+        shop = SystemWorkshop(
+            system,
+            project.folder,
+            versions=versions,
+            releases=stores.releases,
+            blobs=stores.blobs,
+            code=stores.code,
+            formats=FORMATS,
+        )
+        workshops.open(system.name, shop)
+        return shop
+
+    return House(
+        project=project,
+        system=system,
+        journal=journal,
+        reader=stores.reader,
+        outbox=outbox,
+        tables=stores.tables,
+        blobs=stores.blobs,
+        ingest=Ingest(
+            project.folder, journal=journal, reader=stores.reader, tables=stores.tables, versions=versions
+        ),
+        versions=versions,
+        materialise=Materialise(stores.online, versions),
+        releases=stores.releases,
+        release_writer=ReleaseWriter(journal, stores.blobs),
+        code=stores.code,
+        act=Act(journal, stores.reader, outbox, board),
+        measure=Measure(journal=journal, reader=stores.reader, tables=stores.tables, writer=stores.tables),
+        compactor=Compactor(
+            segments, system=system.name, tables=stores.tables, journal=journal, history=stores.reader
+        ),
+        log=LogReader(segments, tables=stores.tables, journal=stores.reader),
+        seals=board,
+        heads=stores.heads.lines,
+        steps=lambda: stores.steps,
+        tracking=lambda: stores.tracking,
+        workshop=workshop,
+    )
+
+
+def open_loader(stores: Stores) -> Loader:
+    """What a worker loads releases with."""
+    store = LmdbReader(stores.home / "online")
+    return Loader(stores.releases, stores.blobs, stores.code, store, FORMATS)
+
+
+def take_place(stores: Stores, system: str, slot: int) -> MmapFollower:
+    """A worker's place on the route board."""
+    return stores.board(system).follower(slot)
+
+
+def server_settings(stores: Stores, system: str, *, replay: bool) -> ServerSettings:
+    """How workers serve a system; in a replay each row brings its own instant."""
+    mode: Any = stores.project.settings["log_mode"]
+    return ServerSettings(
+        system=system,
+        log_folder=stores.segments.path,
+        clock="request" if replay else "now",
+        log=LogPolicy(mode=mode),
+    )
+
+
+def supervisor_settings(project: Project, *, workers: int, host: str, port: int) -> SupervisorSettings:
+    """Where the server listens, and where it keeps what it needs."""
+    home = project.home
+    return SupervisorSettings(
+        workers=workers,
+        host=host,
+        port=port,
+        lock_path=home / "server.lock",
+        log_folder=home / "wal",
+        output_folder=home / "logs",
+    )
+
+
+def system_clock() -> SystemClock:
+    """The machine's clock."""
+    return SystemClock()
+
+
+def _adapter(name: str) -> Any:
+    return import_module(f"trimtab.adapters.{name}")
