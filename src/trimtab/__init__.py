@@ -8,20 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trimtab.deployment.policies import blue_green
-    from trimtab.features.aggregation import aggregate
-    from trimtab.features.on_request import request_features
-    from trimtab.features.view import feature_view
-    from trimtab.kernel.artefact import attach
-    from trimtab.kernel.label import Label
-    from trimtab.kernel.question import Question
-    from trimtab.kernel.source import Source
-    from trimtab.kernel.step import pipeline, step
-    from trimtab.monitoring import monitors
-    from trimtab.retraining import triggers
-    from trimtab.system import System
-    from trimtab.training.training_data import TrainingData
-    from trimtab.validation import gates
+    from trimtab.deployment.policies import blue_green as blue_green
+    from trimtab.features.aggregation import aggregate as aggregate
+    from trimtab.features.on_request import request_features as request_features
+    from trimtab.features.view import feature_view as feature_view
+    from trimtab.kernel.artefact import attach as attach
+    from trimtab.kernel.label import Label as Label
+    from trimtab.kernel.question import Question as Question
+    from trimtab.kernel.source import Source as Source
+    from trimtab.kernel.step import pipeline as pipeline
+    from trimtab.kernel.step import step as step
+    from trimtab.monitoring import monitors as monitors
+    from trimtab.retraining import triggers as triggers
+    from trimtab.system import System as System
+    from trimtab.training.training_data import TrainingData as TrainingData
+    from trimtab.validation import gates as gates
 
 _HOMES = {
     "Label": "trimtab.kernel.label",

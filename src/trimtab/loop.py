@@ -14,6 +14,7 @@ from trimtab.house.house import House
 from trimtab.house.training_run import record_run, release_of, spec_of, verdicts_of
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Busy, ContractBreach, Refused
+from trimtab.kernel.happening import Happening
 from trimtab.kernel.moment import from_us
 from trimtab.retraining.decide import decide_retraining
 from trimtab.training.pipeline import train as training
@@ -21,31 +22,34 @@ from trimtab.training.pipeline import train as training
 SEAL_WITHIN_S = 2.0
 
 
-def tick(house: House, now: datetime) -> Iterator[str]:
+def tick(house: House, now: datetime) -> Iterator[Happening]:
     """One turn: do whatever is due at `now`, and say it. A second turn at the same instant does nothing."""
-    yield from ingest(house, now)
-    yield from materialise(house)
+    with house.alone():
+        yield from ingest(house, now)
+        yield from materialise(house)
+        yield from compact(house, now)
+        yield from monitor(house, now)
     house.act.publish()
-    yield from compact(house, now)
-    yield from monitor(house, now)
     yield from retrain(house, now)
 
 
-def ingest(house: House, now: datetime) -> Iterator[str]:
+def ingest(house: House, now: datetime) -> Iterator[Happening]:
     """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
     for source in house.system.sources:
         try:
             version = house.ingest(source, now)
         except ContractBreach as breach:
             house.ingest.block(source, breach, now)
-            yield f"source {source.name} is blocked: {breach.got}"
+            yield Happening("data", f"source {source.name} is blocked: {breach.got}", "bad")
             continue
         if version is not None:
-            quarantined = f", {version.quarantined} quarantined" if version.quarantined else ""
-            yield f"{version.id}: {version.rows} rows{quarantined}"
+            yield Happening("data", f"{version.id}: {version.rows:,} rows", "routine")
+            if version.quarantined:
+                told = f"{version.id}: {version.quarantined} rows broke the contract and are in quarantine"
+                yield Happening("data", told, "unsure")
 
 
-def materialise(house: House) -> Iterator[str]:
+def materialise(house: House) -> Iterator[Happening]:
     """Features: new dataset versions are projected into the online store, for every definition that is in use."""
     route = house.act.route(house.name)
     in_use = [] if route is None else [house.code.system(house.releases.get(one)) for one in route.releases()]
@@ -54,14 +58,15 @@ def materialise(house: House) -> Iterator[str]:
     done = house.outbox.pending("materialise")
     house.outbox.done([message.id for message in done])
     if done:
-        yield f"online store: {len(done)} dataset versions projected"
+        yield Happening("features", f"{len(done)} dataset versions projected into the online store", "routine")
 
 
 def train(house: House, now: datetime, actor: str) -> str:
     """Training: a durable run on everything known at `now`; its id. The same facts give the same run."""
     spec = spec_of(house, now)
     house.workshop()
-    result = house.steps().run(training, spec.id, spec.body())
+    with house.steps() as steps:
+        result = steps.run(training, spec.id, spec.body())
     record_run(house, spec, result, at=now, actor=actor)
     return spec.id
 
@@ -80,7 +85,8 @@ def release(house: House, run: str, now: datetime, actor: str) -> str:
 def deploy(house: House, digest: str, now: datetime, actor: str) -> str:
     """Deployment: the rollout policy plans, the plan is carried out; what was done, in words."""
     plan = house.system.rollout.decide(house.releases.get(digest), house.act.route(house.name))
-    list(materialise(house))
+    with house.alone():
+        list(materialise(house))
     house.act(plan, at=now, actor=actor)
     return "; ".join(explain(action) for action in plan)
 
@@ -93,7 +99,7 @@ def rollback(house: House, now: datetime, actor: str, to: str = "") -> str:
     return "; ".join(explain(action) for action in plan)
 
 
-def compact(house: House, now: datetime) -> Iterator[str]:
+def compact(house: House, now: datetime) -> Iterator[Happening]:
     """Serving: answers recorded so far move from the workers' segments into the predictions table."""
     house.seals.unsealed(house.seals.request_seal(), within_s=SEAL_WITHIN_S)
     try:
@@ -101,27 +107,29 @@ def compact(house: House, now: datetime) -> Iterator[str]:
     except Busy:
         return  # another process is at it
     if done.rows:
-        yield f"{done.rows} predictions compacted from {len(done.segments)} segments"
+        told = f"{done.rows:,} predictions compacted from {len(done.segments)} segments"
+        yield Happening("serving", told, "routine")
 
 
-def monitor(house: House, now: datetime) -> Iterator[str]:
+def monitor(house: House, now: datetime) -> Iterator[Happening]:
     """Monitoring: months whose labels have settled are measured."""
     for one in house.measure(house.name, house.system.monitors, house.system.label, now):
         when = from_us(one.since_us).strftime("%B %Y")
-        yield f"{one.metric} of {when}: {one.value:.4f} ({one.low:.4f} to {one.high:.4f}), {one.rows} labels"
+        told = f"{one.metric} of {when}: {one.value:.4f} ({one.low:.4f} to {one.high:.4f}), {one.rows:,} labels"
+        yield Happening("monitoring", told)
 
 
-def retrain(house: House, now: datetime) -> Iterator[str]:
+def retrain(house: House, now: datetime) -> Iterator[Happening]:
     """Retraining: if a trigger is due, train, judge and deploy; a refusal is an outcome, not an accident."""
     last = house.reader.pointer(f"run/{house.name}")
     reason = decide_retraining(house.system.retrain, None if last is None else last.moved_at, now)
     if not reason:
         return
-    yield f"retraining: {reason}"
+    yield Happening("retraining", reason)
     run = train(house, now, "loop")
     try:
         digest = release(house, run, now, "loop")
-        yield f"release {short(digest)} passed its gates"
-        yield deploy(house, digest, now, "loop")
+        yield Happening("validation", f"release {short(digest)} passed its gates", "good")
+        yield Happening("deployment", deploy(house, digest, now, "loop"), "good")
     except Refused as refused:
-        yield f"kept the champion: {refused.got}"
+        yield Happening("retraining", f"kept the champion: {refused.got}", "bad")

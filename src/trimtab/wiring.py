@@ -6,6 +6,10 @@ here. A store is moved by one setting, and chosen here by that setting's form.
 
 from __future__ import annotations
 
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
@@ -19,6 +23,7 @@ from trimtab.adapters.journal_sql import SqlJournal
 from trimtab.adapters.model_lightgbm import LightgbmText
 from trimtab.adapters.online_lmdb import LmdbReader, LmdbWriter
 from trimtab.adapters.outbox_sql import SqlOutbox
+from trimtab.adapters.prediction_client_http import HttpPredictionClient
 from trimtab.adapters.route_board_mmap import MmapFollower, MmapRouteBoard
 from trimtab.adapters.step_results_sql import SqlStepResults
 from trimtab.adapters.tables_delta import DeltaTables
@@ -30,6 +35,7 @@ from trimtab.house.code import PinnedCode
 from trimtab.house.house import House
 from trimtab.house.served import Loader
 from trimtab.house.workshop import SystemWorkshop
+from trimtab.kernel.errors import Busy
 from trimtab.monitoring.measure import Measure
 from trimtab.ports.steps import Steps
 from trimtab.ports.tracking import Tracking
@@ -44,6 +50,7 @@ from trimtab.serving.server import ServerSettings
 from trimtab.serving.supervisor import SupervisorSettings
 from trimtab.training.workshop import workshops
 
+_ALONE_WITHIN_S = 60.0
 APPLICATION_VERSION = 1  # raised only when the shape of a pipeline changes
 FORMATS = (LightgbmText(),)
 
@@ -105,8 +112,8 @@ class Stores:
         """Code of releases."""
         return PinnedCode(self.blobs, self.home / "code")
 
-    @cached_property
-    def steps(self) -> Steps:
+    @contextmanager
+    def steps(self) -> Iterator[Steps]:
         """Durable execution; DBOS takes a second to import."""
         runs = LoggedRuns(results=SqlStepResults(self.database), blobs=self.blobs, folder=self.home / "runs")
         url = self.project.settings["runtime_url"] or f"sqlite:///{self.home / 'runtime.db'}"
@@ -117,7 +124,25 @@ class Stores:
             application_version=APPLICATION_VERSION,
             log=self.home / "runs" / "dbos.log",
         )
-        return steps
+        with closing(steps):
+            yield steps
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process at a time: others wait, and give up after a minute."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        path = self.home / "loop.lock"
+        with path.open("a") as file:
+            until_s = time.monotonic() + _ALONE_WITHIN_S
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until_s:
+                        raise Busy("the loop", where=str(path), do="let the other command finish") from None
+                    time.sleep(0.02)
+            yield
 
     @cached_property
     def tracking(self) -> Tracking:
@@ -133,8 +158,6 @@ class Stores:
     def close(self) -> None:
         """Close what was opened and holds threads or locks."""
         opened = vars(self)
-        if "steps" in opened:
-            self.steps.close()
         if "online" in opened:
             self.online.close()
         if "database" in opened:
@@ -194,7 +217,8 @@ def open_house(stores: Stores) -> House:
         log=LogReader(segments, tables=stores.tables, journal=stores.reader),
         seals=board,
         heads=stores.heads.lines,
-        steps=lambda: stores.steps,
+        steps=stores.steps,
+        alone=stores.alone,
         tracking=lambda: stores.tracking,
         workshop=workshop,
     )
@@ -233,6 +257,11 @@ def supervisor_settings(project: Project, *, workers: int, host: str, port: int)
         log_folder=home / "wal",
         output_folder=home / "logs",
     )
+
+
+def open_client(host: str, port: int, system: str) -> HttpPredictionClient:
+    """A client of the data plane."""
+    return HttpPredictionClient(host, port, system)
 
 
 def system_clock() -> SystemClock:

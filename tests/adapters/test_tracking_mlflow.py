@@ -164,7 +164,8 @@ def drill(what: str, folder: Path) -> list[str]:
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "CLAUDECODE": "1"},  # MLflow prints a hint when it believes that an agent imports it
+        # MLflow prints a hint when it believes an agent imports it; a killed writer leaves temporary files.
+        env={**os.environ, "CLAUDECODE": "1", "TMPDIR": str(folder)},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no migration log, no hint, no warning

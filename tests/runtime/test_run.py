@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from tests.runtime.conftest import Bench
+
 from trimtab.kernel.artefact import attach
 from trimtab.kernel.errors import InvalidValue, StepFailed
 from trimtab.kernel.step import Step, pipeline, step
@@ -135,7 +135,7 @@ def test_map_of_equal_items_runs_each_once(bench: Bench) -> None:
 
     @pipeline
     def one() -> list[int]:
-        return square.map([3, 1, 3, 1]) + [square(3)] + square.map([])
+        return [*square.map([3, 1, 3, 1]), square(3), *square.map([])]
 
     assert bench.run(one, "run") == [9, 1, 9, 1, 9]
     assert sorted(ran) == [1, 3]
@@ -241,7 +241,7 @@ def test_errors_name_the_step_and_the_place(bench: Bench) -> None:
 
     @pipeline
     def signature() -> None:
-        takes(1)
+        takes(1)  # type: ignore[call-arg]
 
     with pytest.raises(InvalidValue, match=r"the result of step 'gives'\['model'\]"):
         bench.run(result, "1")

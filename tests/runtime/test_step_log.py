@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.runtime.conftest import Bench
+
 from trimtab.kernel.errors import StepFailed
 from trimtab.kernel.step import pipeline, step
 

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlalchemy as sa
-
 from tests.runtime.conftest import Workshop
+
 from trimtab.adapters.dbos_library import PlainJson, Superseded
 from trimtab.adapters.steps_dbos import DbosSteps
 from trimtab.kernel.errors import Busy, Conflict, InvalidValue, NotFound, StepFailed, StepTimedOut
@@ -230,7 +230,7 @@ def changing(text: str) -> Step[..., Any]:
 def test_code_changed_between_crash_and_resume_runs_anew(each_workshop: Workshop) -> None:
     @pipeline
     def edited(x: int) -> int:
-        found = grow(total(load(x)))
+        found: int = grow(total(load(x)))
         if not broken:
             broken.append("once")
             raise Crash

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.runtime import steps_drill
+
 from trimtab.adapters.database import Database
 from trimtab.kernel.errors import Busy
 
 # A first process begins its steps at once; one that takes a run up does so when the library polls, each second.
 FIRST_S = (0.2, 0.9)
 EARLY_S = (0.05, 1.2)
-LATE_S = (1.2, 1.9)
+LATE_S = (1.15, 1.7)
 
 
 def begun_again(lines: list[str]) -> list[str]:
@@ -61,7 +61,8 @@ def test_killed_at_random_moments(tmp_path: Path, database: Database, database_u
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.runtime.steps_drill"])
     moments = random.Random(7)
-    kills, wanted, finished = 0, 15 if sqlite else 5, []
+    kills, wanted = 0, 15 if sqlite else 5
+    finished: list[str] = []
     while kills < wanted:
         run = f"run {len(finished) + 1}"
         effects = tmp_path / run
@@ -72,7 +73,7 @@ def test_killed_at_random_moments(tmp_path: Path, database: Database, database_u
             )
             process.start()
             within_s = (
-                FIRST_S if not (effects / "effects.txt").exists() else moments.choice([EARLY_S, LATE_S, LATE_S])
+                FIRST_S if not (effects / "effects.txt").exists() else moments.choice([EARLY_S, LATE_S, LATE_S, LATE_S])
             )
             process.join(moments.uniform(*within_s) if kills < wanted else None)
             if process.exitcode is None:

@@ -45,9 +45,7 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return (
-            left == right and math.copysign(1, left) == math.copysign(1, right) or left != left and right != right
-        )
+        return repr(left) == repr(right)
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
@@ -148,14 +146,14 @@ class Text(str):
     "make",
     [
         lambda: {1, 2},
-        lambda: object(),
+        object,
         lambda: pl.LazyFrame({"a": [1]}),
         lambda: pl.Series([1]),
         lambda: np.array([object()]),
         lambda: pl.DataFrame({"a": [object()]}),
-        lambda: datetime(2013, 4, 1),
+        lambda: datetime(2013, 4, 1),  # noqa: DTZ001
         lambda: {1: "a"},
-        lambda: threading.Lock(),
+        threading.Lock,
         lambda: Text("a"),
     ],
 )

@@ -53,7 +53,7 @@ class MlflowTracking:
         """Connect; the first use of an SQLite file creates MLflow's tables, which takes a second or two.
 
         Args:
-            tracking_uri: the team's server or database; None: `mlflow.db` beside `artifact_root`.
+            tracking_uri: the team's server or database; None or empty: `mlflow.db` beside `artifact_root`.
             artifact_root: where models of new experiments go; a tracking server decides that itself.
 
         Raises:
@@ -65,7 +65,7 @@ class MlflowTracking:
         self._shown_uri = _without_password(self._uri)
         self._artifacts = None if urlsplit(self._uri).scheme in {"http", "https", "databricks"} else root.as_uri()
         try:
-            if tracking_uri is None:
+            if not tracking_uri:
                 _create_database(database)
             self._client = _connect(self._uri, None if tracking_uri else self._uri)
         except _NOT_TAKEN as error:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from trimtab.data.content import content_digest, schema_of
-from trimtab.data.contract import Sorted, hold_to_contract
+from trimtab.data.content import content_digest, counted, schema_of
+from trimtab.data.contract import REASON, hold_to_contract
 from trimtab.data.reading import open_source
-from trimtab.data.versions import KIND, VERSION, Versions
+from trimtab.data.storable import stored_schema
+from trimtab.data.versions import BLOCKED, KIND, VERSION, Versions
 from trimtab.kernel.canonical import Json, digest
-from trimtab.kernel.dataset_version import DatasetVersion
+from trimtab.kernel.dataset_version import DatasetVersion, version_id
 from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
@@ -51,27 +52,57 @@ class Ingest:
             return self._commit(source, done, now)
         before = self._versions.version(source.name, current) if current else None
         from_us_ = before.known_until_us if before else _BEGINNING_US
-        rows = _known_between(source, open_source(source, self._project), from_us_, to_us(now))
+        until_us = max(from_us_, to_us(now))
+        rows = self._without_refused(source, _known_between(source, self._project, from_us_, until_us))
         if rows.is_empty():
             return None
         sorted_rows = hold_to_contract(source, rows)
+        schema = stored_schema(source, sorted_rows.accepted.schema)
+        if before is not None:
+            _refuse_changed_schema(source, before.schema, schema_of(schema))
+        accepted = sorted_rows.accepted.cast(schema)
         note: dict[str, Json] = {
             "from_us": from_us_,
-            "until_us": to_us(now),
-            "content": content_digest(sorted_rows.accepted),
-            "rows": sorted_rows.accepted.height,
+            "until_us": until_us,
+            "content": content_digest(accepted),
+            "rows": accepted.height,
             "quarantined": sorted_rows.quarantined.height,
-            "schema": [list(one) for one in schema_of(sorted_rows.accepted)],
+            "schema": [list(one) for one in schema_of(schema)],
+            "refused": self._refuse(source, sorted_rows.quarantined, current + 1),
         }
-        return self._commit(source, self._write(source, sorted_rows, current + 1, note), now)
+        stamp = pl.lit(current + 1, dtype=pl.Int64).alias(VERSION)
+        done = self._tables.append(
+            source.table, accepted.with_columns(stamp), writer=source.name, number=current + 1, note=note
+        )
+        return self._commit(source, done, now)
 
-    def _write(self, source: Source, rows: Sorted, number: int, note: dict[str, Json]) -> Appended:
-        stamp = pl.lit(number, dtype=pl.Int64).alias(VERSION)
-        if rows.quarantined.height:
-            refused = rows.quarantined.with_columns(stamp)
-            self._tables.append(f"quarantine/{source.name}", refused, writer=source.name, number=number, note=note)
-        accepted = rows.accepted.with_columns(stamp)
-        return self._tables.append(source.table, accepted, writer=source.name, number=number, note=note)
+    def _refuse(self, source: Source, rows: pl.DataFrame, number: int) -> list[Json]:
+        """Put rows into quarantine; the files that hold them.
+
+        Each attempt at a version appends anew, since it may know more than one that was killed. What such a one has
+        left behind is named by no version.
+        """
+        if rows.is_empty():
+            return []
+        stored = rows.cast(stored_schema(source, rows.schema))
+        stored = stored.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
+        table = f"quarantine/{source.name}"
+        last = self._tables.last(table, source.name)
+        attempt = last.number + 1 if last else 1
+        done = self._tables.append(table, stored, writer=source.name, number=attempt, note={})
+        return [list(one) for one in done.files]
+
+    def _without_refused(self, source: Source, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows less those without a known time that are in quarantine already: such a row is new at every look."""
+        known = pl.col(source.known)
+        timeless = rows.filter(known.is_null())
+        refused = self._versions.quarantined(source.name) if timeless.height else None
+        if refused is None:
+            return rows
+        old = refused.filter(known.is_null()).select(rows.columns).collect()
+        stored = timeless.cast(stored_schema(source, timeless.schema))
+        fresh = ~counted(stored).is_in(counted(old).implode())
+        return pl.concat([rows.filter(known.is_not_null()), timeless.filter(fresh)])
 
     def _commit(self, source: Source, done: Appended, now: datetime) -> DatasetVersion:
         before = self._versions.version(source.name, done.number - 1).digest if done.number > 1 else ""
@@ -85,6 +116,7 @@ class Ingest:
             known_until_us=_whole(done.note["until_us"]),
             files=done.files,
             schema=_pairs(done.note["schema"]),
+            refused=_pairs(done.note["refused"]),
         )
         facts: dict[str, Json] = {
             "rows": version.rows,
@@ -99,13 +131,18 @@ class Ingest:
         return version
 
     def block(self, source: Source, breach: ContractBreach, now: datetime) -> None:
-        """Write down once that a version is blocked, and why."""
-        id = f"{source.name}:{digest([breach.what, breach.got])}"
+        """Write down once that the next version is blocked, and why."""
+        number = self._versions.current(source.name) + 1
+        id = f"{version_id(source.name, number)}:{digest([breach.what, breach.got])}"
+        if self._versions.is_blocked(id):
+            return
         facts: dict[str, Json] = {"broken": breach.got}
-        if self._reader.record("blocked", id) is None:
-            with self._journal.begin(at=now, actor="loop") as unit:
-                unit.append("source.blocked", source.name, facts)
-                unit.put("blocked", id, facts)
+        with self._journal.begin(at=now, actor="loop") as unit:
+            unit.append("source.blocked", source.name, facts)
+            unit.put(BLOCKED, id, facts)
+
+
+Pairs = tuple[tuple[str, str], ...]
 
 
 def _whole(value: Json) -> int:
@@ -113,31 +150,59 @@ def _whole(value: Json) -> int:
     return value
 
 
-def _pairs(value: Json) -> tuple[tuple[str, str], ...]:
+def _pairs(value: Json) -> Pairs:
     assert isinstance(value, list)
     return tuple((str(one[0]), str(one[1])) for one in value if isinstance(one, list))
 
 
-def _known_between(source: Source, rows: pl.LazyFrame, after_us: int, until_us: int) -> pl.DataFrame:
-    """Rows known in (after, until], in the order in which they became known."""
-    schema = rows.collect_schema()
-    for column in dict.fromkeys((source.event_time, source.known)):
-        kind = schema.get(column)
-        if kind is None:
-            raise ContractBreach(
-                source.name,
-                allowed=f"a column '{column}', declared as its time at {source.place}",
-                got=f"columns {listed(schema)}",
-                do="mend the feed, or the declaration's event_time and known_time",
-            )
-        if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
-            raise NaiveTime(f"column '{column}' of source '{source.name}'", str(kind), where=source.place)
-    known = pl.col(source.known).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    wanted = (known > from_us(after_us)) & (known <= from_us(until_us))
-    order = dict.fromkeys((source.known, source.event_time, *source.keys))
+def _known_between(source: Source, project: Path, after_us: int, until_us: int) -> pl.DataFrame:
+    """Rows known in (after, until], in the order in which they became known, and those without a known time."""
     try:
-        return rows.filter(wanted).sort(*order, maintain_order=True).collect()
-    except pl.exceptions.PolarsError as error:
+        rows = open_source(source, project)
+        _refuse_columns(source, rows.collect_schema())
+        known = pl.col(source.known)
+        instant = known.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+        wanted = (instant > from_us(after_us)) & (instant <= from_us(until_us))
+        order = dict.fromkeys((source.known, source.event_time, *source.keys))
+        return rows.filter(wanted | known.is_null()).sort(*order, maintain_order=True).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceUnreadable(
             source.name, where=source.place, got=str(error), do="mend the file or the reading function"
         ) from error
+
+
+def _refuse_columns(source: Source, schema: pl.Schema) -> None:
+    """Refuse a table without its times and keys, and one that has a column of ours."""
+    times = dict.fromkeys((source.event_time, source.known))
+    for column in dict.fromkeys((*times, *source.keys)):
+        if column not in schema:
+            raise ContractBreach(
+                source.name,
+                allowed=f"a column '{column}', declared as {'time' if column in times else 'key'} at {source.place}",
+                got=f"columns {listed(schema)}",
+                do="mend the feed, or the declaration's event_time, known_time and key",
+            )
+    for column in times:
+        kind = schema[column]
+        if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
+            raise NaiveTime(f"column '{column}' of source '{source.name}'", str(kind), where=source.place)
+    for column in (VERSION, REASON):
+        if column in schema:
+            raise ContractBreach(
+                source.name,
+                allowed=f"any column but {VERSION} and {REASON}, which Trimtab adds",
+                got=f"a column '{column}'",
+                do="rename the column where the source is read",
+            )
+
+
+def _refuse_changed_schema(source: Source, before: Pairs, now: Pairs) -> None:
+    changes = [f"column '{name}' is {dict(now).get(name, 'gone')}" for name, _ in set(before) - set(now)]
+    changes += [f"column '{name}' is new" for name, _ in now if name not in dict(before)]
+    if changes:
+        raise ContractBreach(
+            source.name,
+            allowed="the columns and types of its older versions",
+            got=listed(changes),
+            do="mend the feed, or declare the new table as a source of another name; until then older data serve",
+        )

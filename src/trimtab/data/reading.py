@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def open_source(source: Source, project: Path) -> pl.LazyFrame:
     if not isinstance(source.read, str):
         return _called(source)
     path = project / source.read
-    scans: dict[str, Callable[[Path], pl.LazyFrame]] = {".parquet": pl.scan_parquet, ".csv": _scan_csv}
+    scans: dict[str, Callable[[list[Path]], pl.LazyFrame]] = {".parquet": _scan_parquet, ".csv": _scan_csv}
     scan = scans.get(path.suffix)
     if scan is None:
         raise SourceUnreadable(
@@ -29,18 +30,24 @@ def open_source(source: Source, project: Path) -> pl.LazyFrame:
             got=f"read='{source.read}'",
             do="name .parquet or .csv files, or give a function that returns a Polars frame",
         )
-    if not any(project.glob(source.read)):
+    files = [project / name for name in sorted(glob.iglob(source.read, root_dir=project, recursive=True))]
+    if not files:
         raise SourceUnreadable(
             source.name,
             where=source.place,
             got=f"no file matches {path}",
             do="put the file there, or mend the path (it is relative to the project folder)",
         )
-    return scan(path)
+    return scan(files)
 
 
-def _scan_csv(path: Path) -> pl.LazyFrame:
-    return pl.scan_csv(path, try_parse_dates=True)
+def _scan_parquet(files: list[Path]) -> pl.LazyFrame:
+    return pl.scan_parquet(files, glob=False)
+
+
+def _scan_csv(files: list[Path]) -> pl.LazyFrame:
+    # All rows decide a column's type: a sample calls a column text that is empty at first.
+    return pl.scan_csv(files, try_parse_dates=True, infer_schema_length=None, glob=False)
 
 
 def _called(source: Source) -> pl.LazyFrame:

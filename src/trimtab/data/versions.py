@@ -10,6 +10,7 @@ from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 
 KIND = "dataset_version"
+BLOCKED = "blocked"
 VERSION = "_version"  # the column of a row that says which dataset version brought it
 
 
@@ -54,3 +55,13 @@ class Versions:
         last = self.current(source) if upto is None else upto
         files = [name for number in range(after + 1, last + 1) for name, _ in self.version(source, number).files]
         return self._tables.scan(f"sources/{source}", files)
+
+    def quarantined(self, source: str) -> pl.LazyFrame | None:
+        """All rows that versions refused, with `_reason` and `_version`; None if there are none."""
+        numbers = range(1, self.current(source) + 1)
+        files = [name for number in numbers for name, _ in self.version(source, number).refused]
+        return self._tables.scan(f"quarantine/{source}", files) if files else None
+
+    def is_blocked(self, id: str) -> bool:
+        """Whether this breach has been written down."""
+        return self._journal.record(BLOCKED, id) is not None

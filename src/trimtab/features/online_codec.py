@@ -11,7 +11,8 @@ import numpy as np
 from trimtab.features.windows import Events
 from trimtab.kernel.canonical import Json, canonical, sha256
 
-_LONGEST_KEY_BYTES = 500  # LMDB's limit is 511
+_VERSION_LETTERS = 16
+_LONGEST_KEY_BYTES = 511  # LMDB's limit
 
 
 class Fact(msgspec.Struct, array_like=True):
@@ -40,13 +41,13 @@ _encoder = msgspec.msgpack.Encoder()
 def key(version: str, entity: Sequence[Json]) -> bytes:
     """The key of an entity's facts under one version of a view; versions live side by side."""
     full = canonical(list(entity))
-    name = full if len(full) < _LONGEST_KEY_BYTES else sha256(full).encode()
-    return version[:16].encode() + b"|" + name
+    prefix = version[:_VERSION_LETTERS].encode() + b"|"
+    return prefix + (full if len(prefix + full) <= _LONGEST_KEY_BYTES else sha256(full).encode())
 
 
 def projected_key(version: str) -> bytes:
     """The key under which a view's progress stands."""
-    return version[:16].encode() + b"#"
+    return version[:_VERSION_LETTERS].encode() + b"#"
 
 
 def encode_facts(facts: list[Fact]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from trimtab.data.ingest import Ingest
@@ -48,7 +49,8 @@ class House:
     log: PredictionLog
     seals: SealBoard
     heads: Callable[[], Iterable[str]]  # saved heads of the ledger
-    steps: Callable[[], Steps]
+    steps: Callable[[], AbstractContextManager[Steps]]  # held only while a pipeline runs
+    alone: Callable[[], AbstractContextManager[None]]  # one process at a time writes projections
     tracking: Callable[[], Tracking]
     workshop: Callable[[], SystemWorkshop]
 

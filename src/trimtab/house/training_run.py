@@ -45,6 +45,7 @@ def spec_of(house: House, now: datetime) -> TrainingSpec:
         views=house.system.feature_set.versions,
         code=house.blobs.put(house.project.code()),
         champion="" if route is None else route.champion,
+        champion_until_us=0 if route is None else _until_us(house.releases.get(route.champion)),
     )
 
 
@@ -143,3 +144,7 @@ def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
         verdicts=tuple(one.body() for one in verdicts),
         environment=environment(),
     )
+
+
+def _until_us(release: Release) -> int:
+    return cast("int", release.training["until_us"])

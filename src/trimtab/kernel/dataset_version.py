@@ -20,6 +20,7 @@ class DatasetVersion:
     known_until_us: int
     files: tuple[tuple[str, str], ...]  # (path in the source's table, SHA-256)
     schema: tuple[tuple[str, str], ...]  # (column, Polars type)
+    refused: tuple[tuple[str, str], ...] = ()  # (path in the source's quarantine, SHA-256)
 
     @property
     def id(self) -> str:
@@ -28,8 +29,10 @@ class DatasetVersion:
 
     def body(self) -> dict[str, Json]:
         """As stored."""
-        pairs = {"files": [list(one) for one in self.files], "schema": [list(one) for one in self.schema]}
-        return {**self.__dict__, **pairs}
+        return {**self.__dict__, **{name: [list(one) for one in getattr(self, name)] for name in _PAIRS}}
+
+
+_PAIRS = ("files", "schema", "refused")
 
 
 def version_id(source: str, number: int) -> str:
@@ -43,5 +46,5 @@ def version_id(source: str, number: int) -> str:
 
 def dataset_version_from(body: JsonMap) -> DatasetVersion:
     """Read back what `DatasetVersion.body` wrote."""
-    pairs = {name: tuple(tuple(one) for one in body[name]) for name in ("files", "schema")}  # type: ignore[union-attr,arg-type]
+    pairs = {name: tuple(tuple(one) for one in body[name]) for name in _PAIRS}  # type: ignore[union-attr,arg-type]
     return DatasetVersion(**{**body, **pairs})  # type: ignore[arg-type]

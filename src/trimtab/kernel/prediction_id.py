@@ -7,12 +7,13 @@ slot, 36 bits segment number, 32 bits byte offset of the record in its segment. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trimtab.kernel.errors import InvalidValue
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
-_PAIR = [high + low for high in _ALPHABET for low in _ALPHABET]  # ten bits at once: written for every answer
+_PAIR = [high + low for high in _ALPHABET for low in _ALPHABET]  # ten bits at once: each answer has an id
 LENGTH = 26
 
 
@@ -31,13 +32,19 @@ class PredictionId:
     offset: int
 
     def __str__(self) -> str:
-        number = self.at_ms << 80 | self.worker << 68 | self.segment << 32 | self.offset
-        return "".join([_PAIR[number >> shift & 1023] for shift in range(120, -1, -10)])
+        return prediction_id(self.at_ms, self.worker, self.segment, self.offset)
 
     @property
     def segment_name(self) -> str:
         """The file's name without its ending."""
         return segment_name(self.worker, self.segment)
+
+
+def prediction_id(at_ms: int, worker: int, segment: int, offset: int) -> str:
+    """An id's text: ten letters of time, ten of where, six of the offset's lower 30 bits."""
+    where = _ten_letters(worker << 38 | segment << 2 | offset >> 30)
+    low = f"{_PAIR[offset >> 20 & 1023]}{_PAIR[offset >> 10 & 1023]}{_PAIR[offset & 1023]}"
+    return f"{_ten_letters(at_ms)}{where}{low}"
 
 
 def segment_name(worker: int, segment: int) -> str:
@@ -58,3 +65,9 @@ def parse_prediction_id(text: str) -> PredictionId:
     for letter in letters:
         number = number << 5 | _VALUE[letter]
     return PredictionId(number >> 80, number >> 68 & 0xFFF, number >> 32 & 0xFFFFFFFFF, number & 0xFFFFFFFF)
+
+
+@lru_cache(maxsize=4096)
+def _ten_letters(bits: int) -> str:
+    """50 bits; cached, because answers share their millisecond with some, and their segment with many."""
+    return "".join([_PAIR[bits >> shift & 1023] for shift in range(40, -1, -10)])

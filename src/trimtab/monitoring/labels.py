@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from trimtab.kernel.label import Label
+from trimtab.kernel.moment import aware
 
 
 def join_labels(predictions: pl.LazyFrame, labels: pl.LazyFrame, label: Label, now: datetime) -> pl.DataFrame:
@@ -15,7 +16,7 @@ def join_labels(predictions: pl.LazyFrame, labels: pl.LazyFrame, label: Label, n
     A label that was corrected counts as it was known last. A prediction without a label is left out, not guessed.
     """
     truth = (
-        labels.filter(pl.col(label.source.known) <= now, pl.col(label.column).is_not_null())
+        labels.filter(pl.col(label.source.known) <= aware(now), pl.col(label.column).is_not_null())
         .sort(label.source.known, maintain_order=True)
         .group_by(label.source.keys[0], maintain_order=True)
         .last()

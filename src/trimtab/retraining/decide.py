@@ -16,7 +16,7 @@ def decide_retraining(triggers: Sequence[Monthly], last_training: datetime | Non
     if last_training is None:
         return ""
     for trigger in triggers:
-        due = trigger.due_since(now)
-        if due > last_training:
-            return f"{trigger.name}, due since {due.isoformat()}"
+        month = trigger.month(now)
+        if month > last_training:
+            return f"{trigger.name}: nothing was trained since {month:%Y-%m-%d} began"
     return ""

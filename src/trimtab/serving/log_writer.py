@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
-from trimtab.kernel.prediction_id import PredictionId
+from trimtab.kernel.prediction_id import prediction_id
 from trimtab.serving.log_keeper import LiveSegment, LogKeeper, Written
 from trimtab.serving.segment import Record, encode_record, frame
 from trimtab.serving.segment_folder import SegmentFolder
@@ -77,10 +77,11 @@ class LogWriter:
         """
         payloads = [encode_record(record) for record in records]
         live = self._live or self._open()
+        number = live.header.number
         ids = []
         for record, payload in zip(records, payloads, strict=True):
             offset = live.size_bytes + len(self._pending)
-            ids.append(str(PredictionId(record[4] // 1000, self._worker, live.header.number, offset)))
+            ids.append(prediction_id(record[4] // 1000, self._worker, number, offset))
             self._pending += frame(payload)
         self._payloads += payloads
         if not self._waiting:

@@ -85,7 +85,7 @@ async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: Rel
     )
     server = _server(app, settings)
     _stop_with_supervisor(seat, server, settings.drain_s)
-    turns = asyncio.create_task(_turns(settings.turn_s, released, log, place))
+    turns = asyncio.create_task(_turns(settings.turn_s, app, released, log, place))
     try:
         await released.start(within_s=settings.start_s)
         # The socket is touched only now: until then the other workers get the connections.
@@ -98,7 +98,7 @@ async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: Rel
         place.leave()
 
 
-async def _turns(turn_s: float, released: Released, log: LogWriter, place: Place) -> None:
+async def _turns(turn_s: float, app: Worker, released: Released, log: LogWriter, place: Place) -> None:
     """What a worker does also when no request comes."""
     sealed = place.seal_epoch()
     sealing: asyncio.Task[None] | None = None
@@ -106,6 +106,7 @@ async def _turns(turn_s: float, released: Released, log: LogWriter, place: Place
         place.beat()
         released.poll()
         log.turn()
+        app.turn()
         epoch = place.seal_epoch()
         if epoch != sealed and (sealing is None or sealing.done()):
             sealed = epoch

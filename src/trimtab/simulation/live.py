@@ -10,7 +10,6 @@ more the store knows already. That the step's length makes no difference is prov
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +17,8 @@ import polars as pl
 
 from trimtab import loop
 from trimtab.house.house import House
-from trimtab.kernel.canonical import short
+from trimtab.kernel.canonical import Json, JsonMap, short
+from trimtab.kernel.happening import Happening, Mark
 from trimtab.ports.prediction_client import PredictionClient
 from trimtab.simulation.period import Period
 from trimtab.simulation.replay import Replay
@@ -29,7 +29,7 @@ ACTOR = "user:demo"
 class Report(Protocol):
     """Told what happens, for people."""
 
-    def told(self, at: datetime, text: str) -> None:
+    def told(self, at: datetime, one: Happening) -> None:
         """One line of the story."""
         ...
 
@@ -42,8 +42,8 @@ def prepare(house: House, period: Period, report: Report) -> str:
     """History becomes dataset versions, features and a gated release that is deployed; its digest."""
     for number, now in enumerate(period.history):
         report.progress("history", number, len(period.history))
-        for text in loop.tick(house, now):
-            report.told(now, text)
+        for one in loop.tick(house, now):
+            report.told(now, one)
     report.progress("history", len(period.history), len(period.history))
     now = period.start
     route = house.act.route(house.name)
@@ -51,14 +51,14 @@ def prepare(house: House, period: Period, report: Report) -> str:
         return route.champion
     report.progress("training", 0, 3)
     run = loop.train(house, now, ACTOR)
-    report.told(now, f"run {run} finished")
+    report.told(now, Happening("training", f"run {run} finished"))
     report.progress("training", 1, 3)
     digest = loop.release(house, run, now, ACTOR)
     for verdict in house.releases.get(digest).verdicts:
-        report.told(now, f"{verdict['outcome']}: {verdict['gate']}: {verdict['reason']}")
-    report.told(now, f"release {short(digest)} passed its gates")
+        report.told(now, judged(verdict))
+    report.told(now, Happening("validation", f"release {short(digest)} passed its gates", "good"))
     report.progress("training", 2, 3)
-    report.told(now, loop.deploy(house, digest, now, ACTOR))
+    report.told(now, Happening("deployment", loop.deploy(house, digest, now, ACTOR), "good"))
     report.progress("training", 3, 3)
     return digest
 
@@ -78,16 +78,19 @@ def live(house: House, period: Period, client: PredictionClient, report: Report)
     total = len(replay.questions(period.start, period.until))
     done = 0
     for after, now in period.steps():
-        _tick(house, now, report.told)
+        for one in loop.tick(house, now):
+            if one.mark != "routine":
+                report.told(now, one)
         done += replay.ask(replay.questions(after, now))
         report.progress("production", done, max(total, 1))
-    for text in loop.tick(house, period.settled):
-        report.told(period.settled, text)
+    for one in loop.tick(house, period.settled):
+        report.told(period.settled, one)
     report.progress("production", max(total, 1), max(total, 1))
 
 
-def _tick(house: House, now: datetime, told: Callable[[datetime, str], None]) -> None:
-    for text in loop.tick(house, now):
-        # What happens at every step is progress, not story.
-        if not text.startswith(("online store", *(f"{source.name}@" for source in house.system.sources))):
-            told(now, text)
+def judged(verdict: JsonMap) -> Happening:
+    """A verdict as a line of the story."""
+    marks: dict[Json, Mark] = {"pass": "good", "fail": "bad"}
+    return Happening(
+        "validation", f"{verdict['gate']}: {verdict['reason']}", marks.get(verdict["outcome"], "unsure")
+    )

@@ -1,7 +1,7 @@
 """Replay: every question of a period is asked of the served route, exactly once, whatever dies meanwhile.
 
-The prediction log is the truth of what was answered. A request whose answer was lost is not simply sent again: the log
-is asked which of its rows were recorded, and only the others are sent.
+The prediction log is the truth of what was answered. A request whose answer was lost is not just sent again: the
+log is asked which of its rows were recorded, and only the others are sent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 from trimtab.data.reading import open_source
 from trimtab.kernel.canonical import JsonMap
 from trimtab.kernel.errors import ServerUnavailable
+from trimtab.kernel.moment import aware
 from trimtab.ports.prediction_client import PredictionClient
 from trimtab.ports.prediction_log import PredictionLog
 from trimtab.system import System
@@ -63,7 +64,7 @@ class Replay:
 
     def questions(self, after: datetime, upto: datetime) -> list[JsonMap]:
         """Questions asked in (after, upto] that the log does not hold, in the order of their instants."""
-        wanted = (pl.col("_at") > after) & (pl.col("_at") <= upto)
+        wanted = (pl.col("_at") > aware(after)) & (pl.col("_at") <= aware(upto))
         rows = self._rows.filter(wanted).sort("_at", self._key).drop("_at").collect().to_dicts()
         return [row for row in rows if str(row[self._key]) not in self._answered]
 

@@ -16,11 +16,11 @@ from trimtab.wiring import Stores, supervisor_settings
 _START_WITHIN_S = 30.0
 
 
-def worker_command(stores: Stores, *, replay: bool) -> Callable[[Seat], list[str]]:
+def worker_command(stores: Stores, system: str, *, replay: bool) -> Callable[[Seat], list[str]]:
     """The command line of a worker with a given seat."""
     mode = ["--replay"] if replay else []
     folder = str(stores.project.folder)
-    return lambda seat: [sys.executable, "-m", "trimtab.cli.worker", folder, *mode, *seat.arguments()]
+    return lambda seat: [sys.executable, "-m", "trimtab.cli.worker", folder, system, *mode, *seat.arguments()]
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def replay_server(stores: Stores, system: str, report: Callable[[str], None]) ->
     settings = stores.project.settings
     board = stores.board(system)
     supervisor = Supervisor(
-        worker_command(stores, replay=True),
+        worker_command(stores, system, replay=True),
         supervisor_settings(stores.project, workers=int(settings["workers"]), host=settings["host"], port=0),
         board=board,
         report=report,

@@ -106,17 +106,19 @@ def keep(spec: JsonMap, rows: pl.DataFrame, judged: pl.DataFrame, model: bytes) 
 def split(rows: pl.DataFrame, spec: TrainingSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows before the held-out days, and those of them.
 
+    Rows that the champion was trained on are never held out: it would be judged on what it has seen.
+
     Raises:
         Refused: one side is empty.
     """
-    edge = from_us(spec.until_us - spec.holdout_us)
+    edge = from_us(max(spec.until_us - spec.holdout_us, spec.champion_until_us))
     before, after = rows.filter(pl.col(AT) < edge), rows.filter(pl.col(AT) >= edge)
     if before.is_empty() or after.is_empty():
         raise Refused(
             f"training of {spec.system}",
             because=f"{before.height} rows are before the held-out period and {after.height} in it",
             allowed="rows on both sides",
-            do="shorten the system's holdout, or wait for more data",
+            do="shorten the system's holdout, or wait until there are labels that the champion has not seen",
         )
     return before, after
 

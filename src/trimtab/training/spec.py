@@ -18,6 +18,7 @@ class TrainingSpec:
     views: tuple[tuple[str, str], ...]
     code: str  # digest of the project's code: the training function and all that it calls
     champion: str  # digest of the release to be judged against; "" if there is none
+    champion_until_us: int  # what the champion was trained on; 0 if there is none
 
     def body(self) -> dict[str, Json]:
         """As passed to steps and stored with the run."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trimtab.features.windows.events import Events, Floats, Ints, Running
+from trimtab.stats.exact_sum import Digits, number
 
 
 class EventTimeWindow:
@@ -20,8 +21,9 @@ class EventTimeWindow:
     def __init__(self, events: Events) -> None:
         self._events = events
         self._visible_us = np.maximum(events.event_us, events.known_us)
-        self._visible = Running(events.group, self._visible_us, events.value)
-        self._event = Running(events.group, events.event_us, events.value)
+        self._whole = events.digits.whole
+        self._visible = Running(events.group, self._visible_us, self._whole)
+        self._event = Running(events.group, events.event_us, self._whole)
         self._late: dict[int, tuple[Running, Running]] = {}
 
     def totals(self, group: Ints, at_us: Ints, span_us: int) -> tuple[Ints, Floats]:
@@ -34,15 +36,15 @@ class EventTimeWindow:
             (-1, late_visible.upto(group, at_us)),
         ]
         count = sum((sign * places for sign, (places, _) in terms), np.zeros(len(at_us), np.int64))
-        total = sum((sign * sums for sign, (_, sums) in terms), np.zeros(len(at_us)))
-        return count, total
+        total = sum((sign * sums for sign, (_, sums) in terms), np.zeros_like(terms[0][1][1]))
+        return count, number(Digits(total, self._events.digits.lowest))
 
     def _late_by(self, span_us: int) -> tuple[Running, Running]:
         if span_us not in self._late:
             events = self._events
             late = self._visible_us > events.event_us + span_us
             self._late[span_us] = (
-                Running(events.group[late], events.event_us[late], events.value[late]),
-                Running(events.group[late], self._visible_us[late], events.value[late]),
+                Running(events.group[late], events.event_us[late], self._whole[late]),
+                Running(events.group[late], self._visible_us[late], self._whole[late]),
             )
         return self._late[span_us]

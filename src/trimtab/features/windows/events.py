@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trimtab.stats.exact_sum import Digits, digits
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -19,7 +22,12 @@ class Events:
     group: Ints
     event_us: Ints
     known_us: Ints
-    value: Floats
+    value: Floats  # finite
+
+    @cached_property
+    def digits(self) -> Digits:
+        """The values as they are summed."""
+        return digits(self.value)
 
 
 class Window(Protocol):
@@ -35,16 +43,17 @@ class Window(Protocol):
 class Running:
     """Counts and sums of the events of a group whose time is at most t, by two binary searches."""
 
-    def __init__(self, group: Ints, time_us: Ints, value: Floats) -> None:
+    def __init__(self, group: Ints, time_us: Ints, whole: Ints) -> None:
         # A rank in place of the time keeps (group, time) in one 64-bit key for any number of groups.
         self._times = np.unique(time_us)
         keys = self._key(group, np.searchsorted(self._times, time_us, side="right"))
         order = np.argsort(keys, kind="stable")
         self._keys = keys[order]
-        self._sums = np.concatenate([[0.0], np.cumsum(value[order])])
+        before = np.zeros((1, whole.shape[1]), np.int64)
+        self._sums = np.concatenate([before, whole[order].cumsum(axis=0)])
 
-    def upto(self, group: Ints, at_us: Ints) -> tuple[Ints, Floats]:
-        """Count and sum over all events sorted before (group, at]: meaningful as differences within a group."""
+    def upto(self, group: Ints, at_us: Ints) -> tuple[Ints, Ints]:
+        """Count and sums over all events sorted before (group, at]: meaningful as differences within a group."""
         ranks = np.searchsorted(self._times, at_us, side="right")
         place = np.searchsorted(self._keys, self._key(group, ranks), side="right")
         return place.astype(np.int64), self._sums[place]

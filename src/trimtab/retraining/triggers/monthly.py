@@ -14,7 +14,7 @@ from trimtab.kernel.place import caller
 
 @dataclass(frozen=True)
 class Monthly:
-    """Due `settle` after the first of each month."""
+    """Due `settle` after the first of each month, unless a training that month has been already."""
 
     settle: str
     zone: str
@@ -36,12 +36,10 @@ class Monthly:
         """With its settings."""
         return f"monthly(settle={self.settle})"
 
-    def due_since(self, now: datetime) -> datetime:
-        """The newest instant at which a retraining came due, at or before `now`."""
-        settle = duration(self.settle, "settle")
-        local = (now - settle).astimezone(ZoneInfo(self.zone))
-        first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return first.astimezone(now.tzinfo) + settle
+    def month(self, now: datetime) -> datetime:
+        """The first instant of the newest month that a training at `now` is due for."""
+        local = (now - duration(self.settle, "settle")).astimezone(ZoneInfo(self.zone))
+        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def monthly(*, settle: str = "1d", zone: str = "UTC") -> Monthly:

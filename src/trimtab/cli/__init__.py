@@ -1,0 +1,1 @@
+"""The command line: parse, call the loop, show what it says."""

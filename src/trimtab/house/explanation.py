@@ -1,0 +1,92 @@
+"""From a prediction's id to everything behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from trimtab.features.provenance import Provenance, provenance
+from trimtab.features.request_frame import request_frame
+from trimtab.house.house import House
+from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.dataset_version import version_id
+from trimtab.kernel.errors import NotFound
+from trimtab.kernel.ledger_entry import LedgerEntry
+from trimtab.kernel.moment import from_us
+from trimtab.kernel.prediction import Prediction
+from trimtab.kernel.release import Release
+from trimtab.registry.releases import ROUTE_MOVED
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One answer, and what it came from."""
+
+    prediction: Prediction
+    release: Release
+    release_facts: JsonMap  # the run that made it, when, by whom
+    run: JsonMap
+    features: dict[str, Json]
+    provenance: list[Provenance]
+    deployed_by: LedgerEntry  # the entry that put the release in force for this answer
+    label: dict[str, Any] | None  # the truth, if it is known by now
+
+    @property
+    def at(self) -> datetime:
+        """The instant of the question."""
+        return from_us(self.prediction.at_us)
+
+
+def explain_prediction(house: House, id: str) -> Explanation:
+    """Open the record that the id names, and follow it back to raw rows.
+
+    Raises:
+        InvalidValue: not an id.
+        NotFound: no record there, or not of this system.
+    """
+    prediction = house.log.find(id)
+    if prediction.system != house.name:
+        raise NotFound(
+            "prediction", id, allowed=f"predictions of {house.name}", do="open the other system's project"
+        )
+    release = house.releases.get(prediction.release)
+    facts = house.releases.facts(house.name, prediction.release)
+    run = house.reader.record("run", str(facts["run"]))
+    assert run is not None
+    system = house.code.system(release)
+    request = {name: prediction.request[name] for name, _ in release.request}
+    question = request_frame([request], release.request)
+    names = [one.name for one in release.features]
+    return Explanation(
+        prediction=prediction,
+        release=release,
+        release_facts=facts,
+        run=run,
+        features=dict(zip(names, prediction.features, strict=True)),
+        provenance=provenance(system.feature_set, question, from_us(prediction.at_us), house.versions.frame),
+        deployed_by=_mover(house, prediction),
+        label=_label(house, prediction.key),
+    )
+
+
+def _mover(house: House, prediction: Prediction) -> LedgerEntry:
+    """The route's generation counts its moves, so that the entry is the one with that number."""
+    moves = list(house.reader.entries(kind=ROUTE_MOVED, subject=house.name))
+    return moves[prediction.generation - 1]
+
+
+def _label(house: House, key: str) -> dict[str, Any] | None:
+    label = house.system.label
+    if not house.tables.exists(label.source.table):
+        return None
+    by = label.source.keys[0]
+    rows = house.tables.scan(label.source.table)
+    found = rows.filter(pl.col(by).cast(pl.String) == key).sort(label.source.known).collect()
+    if not found.height:
+        return None
+    last = found.row(-1, named=True)
+    version = version_id(label.source.name, last["_version"])
+    return {"value": last[label.column], "known_at": last[label.source.known], "dataset_version": version}
