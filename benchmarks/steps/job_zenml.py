@@ -25,7 +25,7 @@ def add_one(x: int) -> int:
     return x + 1
 
 
-@pipeline(**FAST)  # type: ignore[untyped-decorator]
+@pipeline(enable_cache=True, enable_step_logs=False, enable_pipeline_logs=False, enable_heartbeat=False)  # type: ignore[untyped-decorator]
 def chain(start: int, count: int) -> None:
     x = start
     for _ in range(count):

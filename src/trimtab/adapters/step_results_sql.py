@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, select, text
 
 from trimtab.adapters.canonical_text import from_text, to_text
 from trimtab.adapters.database import Database
 from trimtab.adapters.journal_schema import step_result
 from trimtab.kernel.canonical import JsonMap
+
+# Built once: building a statement takes as long as SQLite takes to answer it.
+_GET = select(step_result.c.result).where(step_result.c.key == bindparam("key"))
+_PUT = text("INSERT INTO step_result (key, result) VALUES (:key, :result) ON CONFLICT (key) DO NOTHING")
 
 
 class SqlStepResults:
@@ -19,13 +23,13 @@ class SqlStepResults:
     def get(self, key: str) -> JsonMap | None:
         """The result stored under a cache key."""
         with self._database.reading() as connection:
-            text = connection.execute(select(step_result.c.result).where(step_result.c.key == key)).scalar()
-        return None if text is None else from_text(text)
+            found = connection.execute(_GET, {"key": key}).scalar()
+        return None if found is None else from_text(found)
 
-    def put(self, key: str, result: JsonMap) -> None:
-        """Store a result; the first one stays if two processes finish the same step."""
-        text = to_text(result)
+    def put(self, key: str, result: JsonMap) -> JsonMap:
+        """Store a result; the first one stays if two processes finish the same step. Returns the one that stays."""
+        written = to_text(result)
         with self._database.writing() as connection:
-            taken = connection.execute(select(step_result.c.key).where(step_result.c.key == key)).scalar()
-            if taken is None:
-                connection.execute(insert(step_result).values(key=key, result=text))
+            if connection.execute(_PUT, {"key": key, "result": written}).rowcount:
+                return from_text(written)
+            return from_text(connection.execute(_GET, {"key": key}).scalar_one())

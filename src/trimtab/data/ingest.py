@@ -178,7 +178,7 @@ def _refuse_columns(source: Source, schema: pl.Schema) -> None:
         if column not in schema:
             raise ContractBreach(
                 source.name,
-                allowed=f"a column '{column}', declared as {'time' if column in times else 'key'} at {source.place}",
+                allowed=f"a column '{column}', which the declaration at {source.place} names",
                 got=f"columns {listed(schema)}",
                 do="mend the feed, or the declaration's event_time, known_time and key",
             )

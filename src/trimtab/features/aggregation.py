@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from trimtab.features.measures import MEASURES
 from trimtab.features.windows import WINDOWS
@@ -39,7 +40,7 @@ class Aggregation:
         """The longest window."""
         return max(self.windows)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Digest of everything that decides its values."""
         windows: list[Json] = [duration_us(window) for window in self.windows]

@@ -16,7 +16,7 @@ import polars as pl
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet
-from trimtab.features.offline import view_facts
+from trimtab.features.offline import finite, view_facts
 from trimtab.features.online_codec import Fact, Projected
 from trimtab.features.view import FeatureView
 from trimtab.kernel.moment import duration_us
@@ -90,7 +90,7 @@ class Materialise:
     def _facts(
         self, view: FeatureView, source: Source, rows: pl.LazyFrame, floor_us: int
     ) -> tuple[dict[bytes, bytes], list[str]]:
-        facts = view_facts(view, source, rows).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)).collect()
+        facts = view_facts(view, source, rows).with_columns(finite()).collect()
         times = (source.event_time, source.known)
         columns = [name for name in facts.columns if name not in (*view.entity, *times)]
         keyed = facts.drop_nulls(list(view.entity))
@@ -111,7 +111,7 @@ class Materialise:
         measured = rows.drop_nulls([*view.by, view.of]).select(
             *view.by, *(pl.col(name).dt.epoch("us").alias(f"_{i}") for i, name in enumerate(times)),
             pl.col(view.of).cast(pl.Float64).alias("_value"),
-        ).filter(pl.max_horizontal("_0", "_1") > oldest_us).collect()  # fmt: skip
+        ).filter(pl.max_horizontal("_0", "_1") > oldest_us, pl.col("_value").is_finite()).collect()  # fmt: skip
         parts = measured.partition_by(view.by, as_dict=True, maintain_order=True)
         keys = {codec.key(view.version, entity): part for entity, part in parts.items()}
         items = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.bitemporal_join import bitemporal_join
@@ -43,15 +44,20 @@ def offline_features(features: FeatureSet, questions: pl.DataFrame, at: str, fac
             case Aggregation():
                 block = aggregation_values(view, questions, at, facts(view.source.name).collect())
         columns += [series.alias(feature_name(view.name, series.name)) for series in block]
-    return pl.DataFrame(columns).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    return pl.DataFrame(columns).with_columns(finite())
+
+
+def finite() -> pl.Expr:
+    """Columns of floats with null for NaN and infinity, which the record of a prediction cannot carry."""
+    return pl.when(cs.float().is_finite()).then(cs.float())
 
 
 def view_facts(view: FeatureView, source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The view's facts: entity, the two times, then its features."""
+    """The view's facts: entity, the two times, then its features. What lacks one of its times is no fact."""
     times = dict.fromkeys((source.event_time, source.known))
-    facts = view.function(rows.drop("_version", strict=False))
+    facts = view.function(rows.drop("_version", strict=False)).drop_nulls(list(times))
     rest = [name for name in facts.collect_schema() if name not in (*view.entity, *times)]
-    return facts.select(*view.entity, *times, *rest)
+    return facts.select(*view.entity, *map(_instant, times), *rest)
 
 
 def _view(view: FeatureView, source: Source, questions: pl.DataFrame, at: str, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -59,22 +65,36 @@ def _view(view: FeatureView, source: Source, questions: pl.DataFrame, at: str, r
         pl.col(source.event_time).alias("_e"), pl.col(source.known).alias("_k")
     )
     facts = facts.drop(*dict.fromkeys((source.event_time, source.known)))
-    asked = questions.lazy().select(*view.entity, pl.col(at).alias("_at"))
-    joined = bitemporal_join(asked, facts, by=view.entity, at="_at", event="_e", known="_k", max_age=view.max_age)
+    asked = questions.lazy().select(*view.entity, _instant(at).alias("_at"))
+    keys = _whole(view.entity)
+    joined = bitemporal_join(
+        asked.with_columns(keys),
+        facts.with_columns(keys),
+        by=view.entity,
+        at="_at",
+        event="_e",
+        known="_k",
+        max_age=view.max_age,
+    )
     return joined.drop(*view.entity, "_at", "_age").collect()
 
 
 def aggregation_values(view: Aggregation, questions: pl.DataFrame, at: str, rows: pl.DataFrame) -> pl.DataFrame:
     """An aggregation's columns for each question. A question with a null key has no values."""
+    rows = rows.with_columns(_whole(view.by))
     keys = rows.select(view.by).drop_nulls().unique(maintain_order=True).with_row_index("_group")
-    measured = rows.filter(pl.col(view.of).is_not_null()).join(keys, on=view.by)
+    measured = rows.filter(pl.col(view.of).cast(pl.Float64).is_finite()).join(keys, on=view.by)
     events = Events(
         group=measured["_group"].cast(pl.Int64).to_numpy(),
         event_us=_us(measured[view.source.event_time]),
         known_us=_us(measured[view.source.known]),
         value=measured[view.of].cast(pl.Float64).to_numpy(),
     )
-    asked = questions.select(view.by).join(keys, on=view.by, how="left", maintain_order="left")
+    asked = (
+        questions.select(view.by)
+        .with_columns(_whole(view.by))
+        .join(keys, on=view.by, how="left", maintain_order="left")
+    )
     unseen = keys.height  # a group without events, for keys that no row has
     group = asked["_group"].cast(pl.Int64).fill_null(unseen).to_numpy()
     keyed = questions.select(pl.all_horizontal(pl.col(*view.by).is_not_null())).to_series()
@@ -94,8 +114,18 @@ def window_values(view: Aggregation, events: Events, group: np.ndarray, at_us: n
     for span in view.windows:
         count, total = window.totals(group, at_us, duration_us(span))
         for how in view.how:
-            values[f"{how}_{duration_text(span)}"] = MEASURES[how](count, total)
+            value = MEASURES[how](count, total)
+            values[f"{how}_{duration_text(span)}"] = np.where(np.isfinite(value), value, np.nan)
     return values
+
+
+def _whole(keys: Sequence[str]) -> pl.Expr:
+    """Keys that are integers as those of a request: 64 bits."""
+    return (cs.integer() & cs.by_name(*keys)).cast(pl.Int64)
+
+
+def _instant(column: str) -> pl.Expr:
+    return pl.col(column).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
 
 
 def _us(series: pl.Series) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 
 from trimtab.features.code import code_digest
 from trimtab.features.view import FrameFunction
@@ -20,7 +21,7 @@ class RequestFeatures:
     description: str
     place: str
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Digest of everything that decides its values."""
         return digest(["request", self.name, code_digest(self.function)])

@@ -7,18 +7,23 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet, by_view
-from trimtab.features.offline import window_values
+from trimtab.features.offline import finite, window_values
 from trimtab.features.request_frame import request_frame
 from trimtab.features.view import FeatureView
+from trimtab.features.windows import Events
+from trimtab.features.windows.events import Ints
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.moment import duration_us, from_us
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.online_store import OnlineReader
+
+_NEVER = int(np.iinfo(np.int64).min)
 
 Cells = list[list[Json]]  # per row, the values of one view
 Ages = list[int | None]
@@ -42,10 +47,10 @@ class OnlineFeatures:
         frame = request_frame(rows, self._request)
         cells: dict[str, Cells] = {}
         for declared in self._features.on_request:
-            values = declared.function(frame.lazy()).select(self._columns[declared.name]).collect()
-            cells[declared.name] = [list(row) for row in values.iter_rows()]
+            values = declared.function(frame.lazy()).select(self._columns[declared.name]).with_columns(finite())
+            cells[declared.name] = [list(row) for row in values.collect().iter_rows()]
         ages: dict[str, Ages] = {}
-        wanted = [_places(view, rows) for view in self._features.stored]
+        wanted = [_places(view, frame) for view in self._features.stored]
         flat = [name for places in wanted for name in places]
         progress_keys = [codec.projected_key(view.version) for view in self._features.stored]
         found = iter(self._store.get([*progress_keys, *flat]))
@@ -61,12 +66,11 @@ class OnlineFeatures:
         )
 
 
-def _places(view: FeatureView | Aggregation, rows: Sequence[JsonMap]) -> dict[bytes, list[int]]:
+def _places(view: FeatureView | Aggregation, frame: pl.DataFrame) -> dict[bytes, list[int]]:
     """The rows that ask for each key; a row with a null in its key asks for none."""
     by = view.entity if isinstance(view, FeatureView) else view.by
     places: dict[bytes, list[int]] = {}
-    for number, row in enumerate(rows):
-        entity = [row[name] for name in by]
+    for number, entity in enumerate(frame.select(by).iter_rows()):
         if None not in entity:
             places.setdefault(codec.key(view.version, entity), []).append(number)
     return places
@@ -77,12 +81,12 @@ def _of_view(
 ) -> tuple[Cells, Ages]:
     cells: Cells = [[None] * width for _ in at_us]
     ages: Ages = [None] * len(at_us)
-    for numbers, data in stored:
-        match view:
-            case FeatureView():
+    match view:
+        case FeatureView():
+            for numbers, data in stored:
                 _put_facts(view, data, numbers, at_us, cells, ages)
-            case Aggregation():
-                _put_windows(view, data, numbers, at_us, cells, ages)
+        case Aggregation() if stored:
+            _put_windows(view, stored, at_us, cells, ages)
     return cells, ages
 
 
@@ -103,18 +107,48 @@ def _put_facts(
 
 
 def _put_windows(
-    view: Aggregation, data: bytes | None, numbers: list[int], at_us: Sequence[int], cells: Cells, ages: Ages
+    view: Aggregation,
+    stored: list[tuple[list[int], bytes | None]],
+    at_us: Sequence[int],
+    cells: Cells,
+    ages: Ages,
 ) -> None:
-    events = codec.decode_events(data)
-    at = np.array([at_us[number] for number in numbers], np.int64)
-    values = window_values(view, events, np.zeros(len(at), np.int64), at)
+    """All keys of the view at once, each a group: the searches are paid once for a request, not once for a key."""
+    found = [codec.decode_events(data) for _, data in stored]
+    group = np.repeat(np.arange(len(found)), [len(events.value) for events in found])
+    events = Events(
+        group,
+        np.concatenate([one.event_us for one in found]),
+        np.concatenate([one.known_us for one in found]),
+        np.concatenate([one.value for one in found]),
+    )
+    order = [number for numbers, _ in stored for number in numbers]
+    asked = np.repeat(np.arange(len(found)), [len(numbers) for numbers, _ in stored])
+    at = np.array([at_us[number] for number in order], np.int64)
+    values = window_values(view, events, asked, at)
     columns = [[None if math.isnan(cell) else cell for cell in column.tolist()] for column in values.values()]
-    known = np.sort(np.maximum(events.event_us, events.known_us))
-    newest = np.searchsorted(known, at, side="right")
-    for place, number in enumerate(numbers):
+    newest = _newest_us(events, asked, at)
+    # Events behind every window count for nothing, whether or not they have been trimmed already.
+    newest_us = np.where(newest > at - duration_us(view.span), newest, _NEVER).tolist()
+    for place, number in enumerate(order):
         cells[number] = [column[place] for column in columns]
-        if newest[place]:
-            ages[number] = int(at[place] - known[newest[place] - 1])
+        if newest_us[place] != _NEVER:
+            ages[number] = at_us[number] - newest_us[place]
+
+
+def _newest_us(events: Events, group: Ints, at_us: Ints) -> Ints:
+    """When the newest event that each question sees became visible; `_NEVER` where it sees none."""
+    visible_us = np.maximum(events.event_us, events.known_us)
+    order = np.lexsort((visible_us, events.group))
+    starts = np.searchsorted(events.group[order], group)
+    # A rank in place of the time keeps (group, time) in one sortable number.
+    times = np.unique(visible_us)
+    ranked = events.group[order] * (len(times) + 1) + np.searchsorted(times, visible_us[order], side="right")
+    asked = group * (len(times) + 1) + np.searchsorted(times, at_us, side="right")
+    ends = np.searchsorted(ranked, asked, side="right")
+    if not len(order):
+        return np.full(len(group), _NEVER)
+    return np.where(ends > starts, visible_us[order][ends - 1], _NEVER)
 
 
 def _refuse_too_old(view: str, progress: codec.Projected | None, at_us: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -35,7 +36,7 @@ class FeatureView:
     place: str
     problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Digest of everything that decides its values."""
         age = None if self.max_age is None else duration_us(self.max_age)

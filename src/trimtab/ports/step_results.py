@@ -17,6 +17,6 @@ class StepResults(Protocol):
         """The result stored under a cache key."""
         ...
 
-    def put(self, key: str, result: JsonMap) -> None:
-        """Store a result; the first one stays if two processes finish the same step."""
+    def put(self, key: str, result: JsonMap) -> JsonMap:
+        """Store a result; the first one stays if two processes finish the same step. Returns the one that stays."""
         ...

@@ -116,11 +116,8 @@ class StepRun:
             self._note(call, "cache", 0.0, stored)
             return stored["value"]
         began = time.perf_counter()
-        self._results.put(call.key, self._performed(call, fresh))
-        # Another process may have finished the same call first: all go on with the one that was kept.
-        kept = self._results.get(call.key)
-        if kept is None:
-            raise AssertionError(f"the store of step results lost key {call.key}")
+        # Another process may have finished the same call first: all go on with the result that was kept.
+        kept = self._results.put(call.key, self._performed(call, fresh))
         self._note(call, "ran", time.perf_counter() - began, kept)
         return kept["value"]
 

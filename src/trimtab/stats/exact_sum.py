@@ -1,8 +1,8 @@
 """Exact sums of floats: a window's sum depends on its values alone, not on their order or on what else is summed.
 
-A running sum of floats rounds at every step, so that the difference of two running sums depends on everything before
-the window. Here a float is a row of whole numbers of 32 bits, one a column, with one power of two a column; running
-sums of those are exact, their differences too, and only the end result is rounded.
+A running sum of floats rounds at every step, so that the difference of two running sums depends on everything
+before the window. Here a float is a row of whole numbers of 32 bits, with one power of two a column; running sums of
+those are exact, their differences too, and only the end result is rounded.
 """
 
 from __future__ import annotations
