@@ -12,12 +12,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import atoms_page
+import commands_page
 import errors_page
+import settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "catalogue.md": atoms_page.page,
+    "commands.md": commands_page.page,
     "errors.md": errors_page.page,
+    "settings.md": settings_page.page,
 }
 
 

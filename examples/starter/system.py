@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import lightgbm
+import pandera.polars as pa
 import polars as pl
-from contracts import OrderContract, OutcomeContract
 
 import trimtab as tt
 
-orders = tt.Source(
-    "orders", "data/orders.parquet", event_time="placed_at", key="order_id", contract=OrderContract
+# What a feed promises. Rows that break it are quarantined; a changed schema blocks the new version.
+OrderContract = pa.DataFrameSchema(
+    {
+        "order_id": pa.Column(pl.String, unique=True),
+        "customer": pa.Column(pl.String),
+        "product": pa.Column(pl.String),
+        "price_eur": pa.Column(pl.Float64, pa.Check.in_range(1, 5_000)),
+        "paid_by": pa.Column(pl.String, pa.Check.isin(["card", "invoice", "wallet"])),
+        "placed_at": pa.Column(pl.Datetime("us", "UTC")),
+    }
 )
+
+orders = tt.Source("orders", "data/orders.parquet", event_time="placed_at", key="order_id", contract=OrderContract)
 outcomes = tt.Source(
     "outcomes",
     "data/outcomes.parquet",
     event_time="placed_at",
     known_time="settled_at",
     key="order_id",
-    contract=OutcomeContract,
 )
 products = tt.Source("products", "data/products.parquet", event_time="listed_at", key="product")
 

@@ -34,11 +34,10 @@ def catalogue(random: np.random.Generator, today: datetime) -> pl.DataFrame:
     """40 products; how well each fits is known to nobody, and shows only in what comes back."""
     names = list(CATEGORIES)
     category = [names[number % len(names)] for number in range(40)]
-    listed = np.datetime64(today.replace(tzinfo=None), "us") - np.timedelta64(PAST_DAYS + 1, "D")
     return pl.DataFrame(
         {
             "product": [f"P{number:02d}" for number in range(40)],
-            "listed_at": pl.Series([listed] * 40).dt.replace_time_zone("UTC"),
+            "listed_at": [today - timedelta(days=PAST_DAYS)] * 40,
             "category": category,
             "list_price_eur": random.lognormal(3.8, 0.5, 40).clip(5, 400).round(2),
             "_lure": [CATEGORIES[name] for name in category] + random.normal(0, 0.6, 40),
@@ -50,8 +49,7 @@ def orders(random: np.random.Generator, products: pl.DataFrame, today: datetime)
     """Orders in the order in which they were placed, up to 30% below the list price."""
     days = PAST_DAYS + FUTURE_DAYS
     count = days * ORDERS_A_DAY
-    seconds = np.sort(random.uniform(-PAST_DAYS, FUTURE_DAYS, count)) * 86_400
-    placed = np.datetime64(today.replace(tzinfo=None), "us") + seconds.astype("timedelta64[s]")
+    after = np.sort(random.uniform(-PAST_DAYS, FUTURE_DAYS, count))
     bought = random.integers(0, products.height, count)
     return pl.DataFrame(
         {
@@ -60,7 +58,7 @@ def orders(random: np.random.Generator, products: pl.DataFrame, today: datetime)
             "product": products["product"].gather(bought),
             "price_eur": (products["list_price_eur"].gather(bought) * random.uniform(0.7, 1, count)).round(2),
             "paid_by": random.choice(["card", "invoice", "wallet"], count, p=[0.5, 0.3, 0.2]),
-            "placed_at": pl.Series(placed).dt.replace_time_zone("UTC"),
+            "placed_at": [today + timedelta(seconds=int(day * 86_400)) for day in after],
         }
     )
 

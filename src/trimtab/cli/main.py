@@ -27,7 +27,7 @@ COMMANDS = (
     "audit",
 )
 
-_app = plain_app()
+app = plain_app()
 
 
 def _version(asked: bool) -> None:
@@ -36,7 +36,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@_app.callback(help="Trimtab runs the whole life of a production ML system as one closed loop.")
+@app.callback(help="Trimtab runs the whole life of a production ML system as one closed loop.")
 def _trimtab(
     version: bool = typer.Option(
         False, "--version", is_eager=True, callback=_version, help="Show the version and leave."
@@ -47,7 +47,7 @@ def _trimtab(
 
 def main() -> None:
     """Run the command that the arguments name."""
-    group = lazy_group(_app, "trimtab.cli", COMMANDS)
+    group = lazy_group(app, "trimtab.cli", COMMANDS)
     try:
         group(prog_name="trimtab")
     except TrimtabError as error:

@@ -10,20 +10,14 @@ from trimtab.kernel.source import Source
 
 _INSTANT = pl.Datetime("us", "UTC")
 _WIDER: dict[type[pl.DataType], pl.DataType] = {
-    pl.UInt8: pl.Int16(),
-    pl.UInt16: pl.Int32(),
-    pl.UInt32: pl.Int64(),
-    pl.Categorical: pl.String(),
-    pl.Enum: pl.String(),
+    **dict.fromkeys((pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32), pl.Int64()),
+    **dict.fromkeys((pl.Categorical, pl.Enum), pl.String()),
 }
-_KEPT = (
-    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Decimal),
-    *(pl.Boolean, pl.String, pl.Binary, pl.Date),
-)
+_KEPT = (pl.Int64, pl.Float32, pl.Float64, pl.Decimal, pl.Boolean, pl.String, pl.Binary, pl.Date)
 
 
 def stored_schema(source: Source, schema: pl.Schema) -> pl.Schema:
-    """The columns' types once stored: unsigned numbers as wider ones, categories as strings, instants in UTC.
+    """The columns' types once stored: whole numbers with 64 bits, categories as strings, instants in UTC.
 
     Raises:
         ContractBreach: a column of a type that cannot be stored.

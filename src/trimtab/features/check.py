@@ -25,8 +25,18 @@ def check_features(features: FeatureSet, request: pl.Schema, schemas: Schemas) -
         schemas: columns of the sources; sources that cannot be read are absent and reported elsewhere.
     """
     names = [view.name for view in features.declared]
-    for view in features.declared:
-        if names.count(view.name) > 1 and names.index(view.name) == features.declared.index(view):
+    for number, view in enumerate(features.declared):
+        if "." in view.name:
+            yield Misdeclared(
+                "feature view",
+                view.name,
+                "has a dot in its name",
+                where=view.place,
+                allowed="names without dots: features are called view.column",
+                got=view.name,
+                do="give it another name=",
+            )
+        if names.count(view.name) > 1 and names.index(view.name) == number:
             yield Misdeclared(
                 "feature view",
                 view.name,
@@ -65,7 +75,7 @@ def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: 
     source = features.sources[view.source]
     empty = pl.LazyFrame(schema=schemas[view.source])
     try:
-        out = view.function(empty).collect_schema()
+        out = _lazy(view.function(empty)).collect_schema()
         needed = dict.fromkeys((*view.entity, source.event_time, source.known))
         missing = [name for name in needed if name not in out]
         if missing:
@@ -80,6 +90,7 @@ def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: 
             )
             return
         facts = view_facts(view, source, empty).collect_schema()
+        yield from _keys("feature view", view.name, "entity", view.entity, request, facts, view.place)
         yield from _types(view.name, {name: facts[name] for name in facts if name not in needed}, view.place)
     except Exception as error:
         yield _raised("feature view", view.name, error, view.place, schemas[view.source])
@@ -87,7 +98,7 @@ def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: 
 
 def _run(view: RequestFeatures, request: pl.Schema) -> Iterator[TrimtabError]:
     try:
-        out = view.function(pl.LazyFrame(schema=request)).collect_schema()
+        out = _lazy(view.function(pl.LazyFrame(schema=request))).collect_schema()
     except Exception as error:
         yield _raised("request features", view.name, error, view.place, request)
         return
@@ -102,6 +113,17 @@ def _aggregation(
         yield Misdeclared(
             "aggregation", view.name, "has no window or no measure", where=view.place, do="give windows= and how="
         )
+    twice = {column for column in view.columns if view.columns.count(column) > 1}
+    if twice:
+        yield Misdeclared(
+            "aggregation",
+            view.name,
+            "has the same feature more than once",
+            where=view.place,
+            allowed="each window and each measure once",
+            got=listed(twice),
+            do="name each window and each measure once; '60m' and '1h' are the same window",
+        )
     if features.sources.get(view.source.name) is not view.source:
         yield UnknownName(
             "source", view.source.name, features.sources, where=view.place, do="list it in System(sources=…)"
@@ -112,6 +134,7 @@ def _aggregation(
         return
     where = f"columns of source '{view.source.name}'"
     yield from _columns("aggregation", view.name, "by", view.by, schema, where, view.place)
+    yield from _keys("aggregation", view.name, "by", view.by, request, schema, view.place)
     yield from _columns("aggregation", view.name, "of", (view.of,), schema, where, view.place)
     kind = schema.get(view.of)
     if kind is not None and not (kind.is_numeric() or kind == pl.Boolean):
@@ -142,9 +165,54 @@ def _columns(
             )
 
 
+def _keys(
+    kind: str, name: str, argument: str, got: tuple[str, ...], request: pl.Schema, facts: pl.Schema, place: str
+) -> Iterator[TrimtabError]:
+    """Keys are compared as JSON online and as columns offline: they must be the same in both."""
+    if not got:
+        yield Misdeclared(
+            kind,
+            name,
+            f"{argument} names no column",
+            where=place,
+            allowed="one column or more",
+            do=f"give {argument}=",
+        )
+    for column in got:
+        asked, stored = request.get(column), facts.get(column)
+        if asked is None or stored is None:
+            continue
+        if not (stored.is_integer() or stored in (pl.String, pl.Boolean)):
+            yield Misdeclared(
+                kind,
+                name,
+                f"{argument} names a column that cannot be a key",
+                where=place,
+                allowed="strings, whole numbers, booleans",
+                got=f"{column}: {stored}",
+                do="convert the column where the source is read, or name another one",
+            )
+        elif asked != stored and not (asked.is_integer() and stored.is_integer()):
+            yield Misdeclared(
+                kind,
+                name,
+                f"{argument} names a column of another type than the request's field",
+                where=place,
+                allowed=f"{column}: {asked}, as in the request",
+                got=f"{column}: {stored}",
+                do="convert one of the two where its source is read",
+            )
+
+
+def _lazy(out: pl.LazyFrame) -> pl.LazyFrame:
+    if not isinstance(out, pl.LazyFrame):
+        raise TypeError(f"it returned {type(out).__name__}, not a LazyFrame")
+    return out
+
+
 def _types(name: str, columns: Mapping[str, pl.DataType], place: str) -> Iterator[TrimtabError]:
     for column, kind in columns.items():
-        if not (kind.is_numeric() or kind in (pl.Boolean, pl.String)):
+        if not (kind.is_integer() or kind.is_float() or kind in (pl.Boolean, pl.String)):
             yield Misdeclared(
                 "feature",
                 f"{name}.{column}",

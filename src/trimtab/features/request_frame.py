@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from trimtab.kernel.canonical import Json, JsonMap
-from trimtab.kernel.errors import Misdeclared, RequestInvalid, listed
-from trimtab.kernel.moment import from_us, parse_instant
+from trimtab.kernel.errors import Misdeclared, RequestInvalid, TrimtabError, listed
+from trimtab.kernel.moment import aware, from_us, parse_instant
 
 _TIME = "Datetime(time_unit='us', time_zone='UTC')"
 TYPES: dict[str, pl.DataType] = {
@@ -25,6 +27,12 @@ _PYTHON: dict[str, tuple[type, ...]] = {
     "Float64": (float, int),
     "Boolean": (bool,),
     _TIME: (str, int, datetime),
+}
+_RANGES = {
+    "String": "text that UTF-8 can carry",
+    "Int64": "whole numbers of 64 bits",
+    "Float64": "finite numbers",
+    _TIME: "an ISO 8601 time with a zone, or microseconds since 1970 UTC",
 }
 
 
@@ -83,20 +91,33 @@ def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:
             do="send the field with the type that the system declares",
         )
     try:
-        if kind == _TIME:
-            return _instant(value, name)
-        if kind == "Int64" and not -(2**63) <= value < 2**63:  # type: ignore[operator]
-            raise OverflowError
-    except (OverflowError, ValueError):
+        return _in_range(value, name, kind)
+    except (OverflowError, ValueError, TrimtabError):
         raise RequestInvalid(
-            f"field '{name}' is out of range", where=f"instances[{number}].{name}", got=str(value)[:80]
+            f"field '{name}' is out of range",
+            where=f"instances[{number}].{name}",
+            allowed=_RANGES.get(kind, ""),
+            got=ascii(value)[:80],
+            do="send a value of the range allowed, or null",
         ) from None
-    return value
+
+
+def _in_range(value: Any, name: str, kind: str) -> Json | datetime:
+    """The value as its column takes it; raises ValueError, OverflowError or TrimtabError."""
+    if kind == _TIME:
+        return _instant(value, name)
+    if kind == "Int64" and not -(2**63) <= value < 2**63:
+        raise OverflowError
+    if kind == "Float64" and not math.isfinite(value := float(value)):
+        raise ValueError
+    if kind == "String":
+        value.encode()  # JSON can carry half a surrogate pair, UTF-8 cannot
+    return value  # type: ignore[no-any-return]
 
 
 def _instant(value: object, name: str) -> datetime:
     if isinstance(value, datetime):
-        return value.astimezone(UTC)
+        return aware(value, name)
     return from_us(value) if isinstance(value, int) else parse_instant(str(value), name)
 
 

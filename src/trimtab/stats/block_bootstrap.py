@@ -45,7 +45,8 @@ def block_bootstrap(
         draws: how many times blocks are resampled.
         seed: of the generator.
 
-    With fewer than two blocks nothing is known of the spread: the interval is the whole line.
+    With fewer than two blocks, or a metric that is NaN in every resample, nothing is known of the spread: the
+    interval is the whole line.
 
     Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, ch. 8 and 13.
     """
@@ -61,6 +62,9 @@ def block_bootstrap(
     for _ in range(draws):
         rows = np.concatenate([rows_of[number] for number in generator.integers(0, len(names), len(names))])
         samples.append(metric(*(array[rows] for array in arrays)))
+    defined = [sample for sample in samples if not np.isnan(sample)]
+    if not defined:
+        return Interval(value, float("-inf"), float("inf"), confidence, len(names))
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(samples, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(value, float(low), float(high), confidence, len(names))

@@ -1,8 +1,8 @@
 """Exact sums of floats: a window's sum depends on its values alone, not on their order or on what else is summed.
 
 A running sum of floats rounds at every step, so that the difference of two running sums depends on everything
-before the window. Here a float is a row of whole numbers of 32 bits, with one power of two a column; running sums of
-those are exact, their differences too, and only the end result is rounded.
+before the window. Here a float is a row of whole numbers of 32 bits, with one power of two a column; running sums
+of those are exact, their differences too, and only the end result is rounded.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Digits:
 
 def digits(value: Floats) -> Digits:
     """Finite floats of shape (n,), exactly; fewer than 2 ** 30 of them can be summed column by column."""
+    if (np.rint(value) == value).all() and (np.abs(value) <= _MASK).all():
+        return Digits(value.astype(np.int64)[:, None], 0)
     fraction, exponent = np.frexp(value)
     mantissa = (fraction * 2.0**_MANTISSA_BITS).astype(np.int64)
     used = mantissa != 0
-    if not used.any():
-        return Digits(np.zeros((len(value), 1), np.int64), 0)
     column, shift = np.divmod(exponent.astype(np.int64) - _MANTISSA_BITS, _BITS)
     lowest = int(column[used].min())
     column = np.where(used, column - lowest, 0)
