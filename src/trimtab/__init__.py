@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trimtab.kernel.step import pipeline as pipeline
     from trimtab.kernel.step import step as step
     from trimtab.monitoring import monitors as monitors
+    from trimtab.pipelines import run as run
     from trimtab.retraining import triggers as triggers
     from trimtab.system import System as System
     from trimtab.training.training_data import TrainingData as TrainingData
@@ -38,6 +39,7 @@ _HOMES = {
     "monitors": "trimtab.monitoring",
     "pipeline": "trimtab.kernel.step",
     "request_features": "trimtab.features.on_request",
+    "run": "trimtab.pipelines",
     "step": "trimtab.kernel.step",
     "triggers": "trimtab.retraining",
 }
