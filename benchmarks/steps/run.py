@@ -53,6 +53,7 @@ class Measured:
     cold_s: float  # all steps run
     cached_s: float  # all steps from the cache
     step_ms: float  # cold_s for each step
+    load: float  # of the machine in the minute before; above 1, others were at work and figures are too high
 
 
 def peer_python(name: str) -> str:
@@ -76,6 +77,7 @@ def version(python: str, package: str) -> str:
 
 def measured(name: str, python: str, steps: int, rounds: int) -> Measured:
     """Run one system's job in a process and an empty folder of its own."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         env = (
             os.environ
@@ -99,7 +101,7 @@ def measured(name: str, python: str, steps: int, rounds: int) -> Measured:
     figures = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
     cold_s = figures["cold"]
     return Measured(
-        name, version(python, name), figures["start_s"], cold_s, figures["cached"], 1000 * cold_s / steps
+        name, version(python, name), figures["start_s"], cold_s, figures["cached"], 1000 * cold_s / steps, load
     )
 
 
@@ -107,13 +109,14 @@ def table(found: list[Measured]) -> str:
     """The figures as a Markdown table; ratios are to the first row."""
     own = found[0]
     lines = [
-        "| system | start, s | a step, ms | all cold, s | all cached, s | cold, × | cached, × |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
+        "| system | start, s | a step, ms | all cold, s | all cached, s | cold, × | cached, × | load before |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for each in found:
+        ratios = f"{each.cold_s / own.cold_s:.1f} | {each.cached_s / own.cached_s:.1f}"
         lines.append(
             f"| {each.name} {each.version} | {each.start_s:.2f} | {each.step_ms:.1f} | {each.cold_s:.2f} "
-            f"| {each.cached_s:.2f} | {each.cold_s / own.cold_s:.1f} | {each.cached_s / own.cached_s:.1f} |"
+            f"| {each.cached_s:.2f} | {ratios} | {each.load:.1f} |"
         )
     return "\n".join(lines)
 

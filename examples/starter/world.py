@@ -1,7 +1,7 @@
-"""A small online shop, made up: 150 days of orders up to today, and 30 days to come.
+"""A small online shop that was made up: writes the tables in data/.
 
-What lies ahead is in the files already, but known only when its time comes: each day `trimtab tick`, or the loop
-of `trimtab up`, finds what has become known since. Replace the three tables by your own and delete this file.
+They hold 150 days up to today and 30 days to come. What lies ahead is known only when its time has come: each day
+`trimtab tick`, or the loop of `trimtab up`, finds what is new. Put your own tables there and delete this file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 HERE = Path(__file__).parent
-PAST_DAYS, FUTURE_DAYS, ORDERS_A_DAY = 150, 30, 60
+PAST_DAYS, FUTURE_DAYS, ORDERS_A_DAY, CUSTOMERS = 150, 30, 60, 300
 RETURN_PERIOD = timedelta(days=14)
 CATEGORIES = {"shoes": 0.8, "dresses": 0.6, "shirts": -0.2, "bags": -0.9, "socks": -1.6}
 
@@ -54,7 +54,7 @@ def orders(random: np.random.Generator, products: pl.DataFrame, today: datetime)
     return pl.DataFrame(
         {
             "order_id": [f"O{number:06d}" for number in range(count)],
-            "customer": [f"C{number:03d}" for number in random.zipf(1.4, count) % 500],
+            "customer": [f"C{number:03d}" for number in random.integers(0, CUSTOMERS, count)],
             "product": products["product"].gather(bought),
             "price_eur": (products["list_price_eur"].gather(bought) * random.uniform(0.7, 1, count)).round(2),
             "paid_by": random.choice(["card", "invoice", "wallet"], count, p=[0.5, 0.3, 0.2]),
@@ -68,7 +68,7 @@ def outcomes(random: np.random.Generator, products: pl.DataFrame, placed: pl.Dat
 
     Were a return known at once and a keeper only later, all of the newest known outcomes would be returns.
     """
-    habit = dict(zip([f"C{n:03d}" for n in range(500)], random.normal(0, 0.9, 500), strict=True))
+    habit = {f"C{number:03d}": value for number, value in enumerate(random.normal(0, 0.9, CUSTOMERS))}
     score = (
         placed.join(products, on="product", maintain_order="left")["_lure"].to_numpy()
         + placed["customer"].replace_strict(habit, return_dtype=pl.Float64).to_numpy()

@@ -11,7 +11,7 @@ from datetime import datetime
 from trimtab.deployment.decide import decide_rollback
 from trimtab.deployment.explain import explain
 from trimtab.house.house import House
-from trimtab.house.training_run import record_run, release_of, spec_of, verdicts_of
+from trimtab.house.training_run import record_run, release_of, spec_of, undecided, verdicts_of
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Busy, ContractBreach, Refused
 from trimtab.kernel.happening import Happening
@@ -19,7 +19,7 @@ from trimtab.kernel.moment import from_us
 from trimtab.retraining.decide import decide_retraining
 from trimtab.training.pipeline import train as training
 
-SEAL_WITHIN_S = 2.0
+SEAL_WITHIN_S = 20.0  # a worker that does not answer for so long has been replaced
 
 
 def tick(house: House, now: datetime) -> Iterator[Happening]:
@@ -121,12 +121,14 @@ def monitor(house: House, now: datetime) -> Iterator[Happening]:
 
 def retrain(house: House, now: datetime) -> Iterator[Happening]:
     """Retraining: if a trigger is due, train, judge and deploy; a refusal is an outcome, not an accident."""
-    last = house.reader.pointer(f"run/{house.name}")
-    reason = decide_retraining(house.system.retrain, None if last is None else last.moved_at, now)
-    if not reason:
-        return
-    yield Happening("retraining", reason)
-    run = train(house, now, "loop")
+    run = undecided(house, "loop")
+    if not run:
+        last = house.reader.pointer(f"run/{house.name}")
+        reason = decide_retraining(house.system.retrain, None if last is None else last.moved_at, now)
+        if not reason:
+            return
+        yield Happening("retraining", reason)
+        run = train(house, now, "loop")
     try:
         digest = release(house, run, now, "loop")
         yield Happening("validation", f"release {short(digest)} passed its gates", "good")

@@ -9,9 +9,9 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from trimtab.kernel.canonical import Json, canonical
 from trimtab.kernel.errors import NotAProject, ProjectInvalid, TrimtabError, UnknownName, listed
@@ -67,12 +67,22 @@ class Project:
         Raises:
             ProjectInvalid: the file is missing, fails, or declares no system or several.
         """
+        assert self._code  # read before the code is run: what is kept with a release is what made it
         return load_system(self.folder, self.settings["system"])
 
     def code(self) -> bytes:
-        """The project's Python files as one blob: a release's view definitions are loaded from it."""
-        files = sorted(path for path in self.folder.rglob("*.py") if not _hidden(path.relative_to(self.folder)))
-        texts: dict[str, Json] = {str(path.relative_to(self.folder)): path.read_text() for path in files}
+        """The project's Python files as one blob, as they were when the system was loaded.
+
+        A release's view definitions are loaded from it.
+
+        Raises:
+            ProjectInvalid: a file cannot be read.
+        """
+        return self._code
+
+    @cached_property
+    def _code(self) -> bytes:
+        texts: dict[str, Json] = {str(path.relative_to(self.folder)): _text(path) for path in _modules(self.folder)}
         return canonical({"system": self.settings["system"], "files": texts})
 
 
@@ -84,12 +94,13 @@ def open_project(start: Path) -> Project:
         ProjectInvalid: the file cannot be read.
         UnknownName: an unknown setting.
     """
+    start = start.absolute()  # a relative path has no folders above it
     folder = next((one for one in (start, *start.parents) if (one / FILE).is_file()), None)
     if folder is None:
         raise NotAProject(str(start))
     try:
         written = tomllib.loads((folder / FILE).read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ProjectInvalid(
             f"{FILE} cannot be read", where=str(folder / FILE), got=str(error), do="mend the line that is named"
         ) from error
@@ -106,9 +117,10 @@ def open_project(start: Path) -> Project:
 def load_system(folder: Path, file: str) -> System:
     """Run the declaring file and find the one System in it.
 
-    Modules beside the file can be imported by it; they are forgotten afterwards, so that two versions of a
-    project can be loaded by one process.
+    Modules beside the file can be imported by it; afterwards they bear names of their own, so that two versions
+    of a project can be loaded by one process.
     """
+    folder = folder.absolute()
     path = folder / file
     if not path.is_file():
         raise ProjectInvalid(
@@ -124,10 +136,9 @@ def load_system(folder: Path, file: str) -> System:
         found = _systems(_run(path, name))
     finally:
         sys.path.remove(str(folder))
-        for module in set(sys.modules) - before:
-            origin = getattr(sys.modules[module], "__file__", None) or ""
-            if module != name and Path(origin).is_relative_to(folder):
-                del sys.modules[module]
+        for module in set(sys.modules) - before - {name}:
+            if _lies_in(folder, sys.modules[module]):
+                _rename(sys.modules.pop(module), f"{name}.{module}")
     if len(found) != 1:
         raise ProjectInvalid(
             f"{file} declares {len(found)} systems" if found else f"{file} declares no system",
@@ -146,27 +157,68 @@ def _run(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pandera models look their module up while it runs
     try:
         spec.loader.exec_module(module)
-    except TrimtabError:
-        raise
-    except Exception as error:
-        line = next(
-            (f.tb_lineno for f in reversed(_frames(error)) if f.tb_frame.f_code.co_filename == str(path)), 0
-        )
+    except TrimtabError as error:
+        raise error if error.where else error.at(_line(error, path)) from error
+    except (Exception, SystemExit) as error:
         raise ProjectInvalid(
             f"{path.name} cannot be run",
-            where=f"{path}:{line}" if line else str(path),
+            where=_line(error, path),
             got=f"{type(error).__name__}: {error}",
             do="mend the line that is named; try it with: python " + path.name,
         ) from error
     return module
 
 
-def _frames(error: Exception) -> list[Any]:
-    frames, trace = [], error.__traceback__
+def _line(error: BaseException, path: Path) -> str:
+    """The last line of the project's own files that was running, or that is no Python: `/path/file.py:12`."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(path.parent):
+        return f"{error.filename}:{error.lineno}"
+    where, trace = str(path), error.__traceback__
     while trace is not None:
-        frames.append(trace)
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_relative_to(path.parent) and not _hidden(file.relative_to(path.parent)):
+            where = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return frames
+    return where
+
+
+def _lies_in(folder: Path, module: ModuleType) -> bool:
+    """A folder without an `__init__.py` is a module too, which has no file."""
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+    return any(Path(place).is_relative_to(folder) for place in places if place)
+
+
+def _rename(module: ModuleType, name: str) -> None:
+    """Pandera models look up the module that their class names when they are first used, not when they are made."""
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            value.__module__ = name
+    sys.modules[name] = module
+
+
+def _modules(folder: Path) -> list[Path]:
+    """Python files, but for those of virtual environments."""
+    environments = [file.parent for file in folder.rglob("pyvenv.cfg")]
+    return sorted(
+        path
+        for path in folder.rglob("*.py")
+        if path.is_file()
+        and not _hidden(path.relative_to(folder))
+        and not any(path.is_relative_to(one) for one in environments)
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise ProjectInvalid(
+            f"{path.name} cannot be kept with a release",
+            where=str(path),
+            got=str(error),
+            allowed="Python files in UTF-8",
+            do="save it as UTF-8, or move it out of the project",
+        ) from error
 
 
 def _systems(module: ModuleType) -> dict[int, System]:

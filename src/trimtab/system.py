@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import pandera.polars as pa
 import polars as pl
 
+from trimtab.data.check import check_source
 from trimtab.data.reading import open_source
 from trimtab.deployment.policies import BlueGreen, blue_green
 from trimtab.features.check import check_features
@@ -22,23 +22,30 @@ from trimtab.kernel.errors import (
     DeclarationInvalid,
     Misdeclared,
     NaiveTime,
-    SourceUnreadable,
     TrimtabError,
-    UnknownName,
     listed,
 )
-from trimtab.kernel.label import KINDS, Label
+from trimtab.kernel.label import Label
 from trimtab.kernel.moment import duration, duration_us
 from trimtab.kernel.place import caller
 from trimtab.kernel.question import Question
 from trimtab.kernel.source import Source
 from trimtab.monitoring.monitors import Performance
 from trimtab.retraining.triggers import Monthly
-from trimtab.stats.metrics import METRICS
+from trimtab.training.check import check_label
+from trimtab.training.pipeline import RESERVED
 from trimtab.training.training_data import TrainingData
 from trimtab.validation.trial import Gate
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_ONE: dict[str, tuple[type, ...]] = {"question": (Question,), "label": (Label,), "rollout": (BlueGreen,)}
+_SEVERAL: dict[str, tuple[type, ...]] = {
+    "sources": (Source,),
+    "features": get_args(Declared),
+    "gates": (Gate,),
+    "monitors": (Performance,),
+    "retrain": (Monthly,),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +117,47 @@ class System:
         Raises:
             DeclarationInvalid: with all problems.
         """
-        problems = list(self._problems(project))
+        problems = list(self._strangers())
+        if all(isinstance(getattr(self, name), kinds) for name, kinds in _ONE.items()):
+            known: dict[str, Any] = {name: self._known(name) for name in _SEVERAL}
+            problems += replace(self, **known)._problems(project)
         if problems:
             raise DeclarationInvalid(self.name, problems)
+        # Read from the source files now: they may change while the process lives.
+        assert self.feature_set.versions
+
+    def _known(self, argument: str) -> list[Any]:
+        given = getattr(self, argument)
+        listed_ones = given if isinstance(given, list | tuple) else []
+        return [one for one in listed_ones if isinstance(one, _SEVERAL[argument])]
+
+    def _strangers(self) -> Iterator[TrimtabError]:
+        """What stands where something else must stand; the rest is looked at without it."""
+        for argument, kinds in (_ONE | _SEVERAL).items():
+            given = getattr(self, argument)
+            several = argument in _SEVERAL
+            allowed = listed(kind.__name__ for kind in kinds)
+            if several and not isinstance(given, list | tuple):
+                yield self._wrong(
+                    f"{argument} is not a list",
+                    allowed=f"a list of {allowed}",
+                    got=repr(given),
+                    do=f"declare {argument}=[…]",
+                )
+                continue
+            for one in given if several else [given]:
+                if not isinstance(one, kinds):
+                    yield self._wrong(
+                        f"{argument} holds what cannot stand there",
+                        allowed=allowed,
+                        got=getattr(one, "__qualname__", None) or repr(one),
+                        do="give what the declaration returns: decorate the function, or call it",
+                    )
+        for argument in ("features", "gates"):
+            if not getattr(self, argument):
+                yield self._wrong(
+                    f"has no {argument}", allowed="at least one", got="none", do=f"declare {argument}=[…]"
+                )
 
     def _problems(self, project: Path) -> Iterator[TrimtabError]:
         if not _NAME.fullmatch(self.name):
@@ -121,66 +166,18 @@ class System:
             )
         schemas: dict[str, pl.Schema] = {}
         for source in self.sources:
-            yield from self._source(source, project, schemas)
+            yield from check_source(source, project, schemas)
         request = pl.Schema()
         if self._listed(self.question.source):
             yield from self._question(schemas.get(self.question.source.name), request)
         else:
             yield self._unlisted("question", self.question.source, self.question.place)
-        yield from self._label(schemas)
+        if self._listed(self.label.source):
+            yield from check_label(self.label, self.question, schemas)
+        else:
+            yield self._unlisted("label", self.label.source, self.label.place)
         yield from check_features(self.feature_set, request, schemas)
         yield from self._settings()
-
-    def _source(self, source: Source, project: Path, schemas: dict[str, pl.Schema]) -> Iterator[TrimtabError]:
-        if [one.name for one in self.sources].count(source.name) > 1 and source.name in schemas:
-            yield Misdeclared(
-                "source", source.name, "is declared more than once", where=source.place, do="give each its own name"
-            )
-            return
-        try:
-            schema = open_source(source, project).collect_schema()
-        except TrimtabError as error:
-            yield error
-            return
-        except (pl.exceptions.PolarsError, OSError) as error:
-            got = str(error).splitlines()[0]
-            yield SourceUnreadable(source.name, where=source.place, got=got, do="mend the file")
-            return
-        schemas[source.name] = schema
-        for argument, column in [
-            ("event_time", source.event_time),
-            ("known_time", source.known),
-            *(("key", one) for one in source.keys),
-        ]:
-            if column not in schema:
-                yield Misdeclared(
-                    "source",
-                    source.name,
-                    f"{argument} names a column that does not exist",
-                    where=source.place,
-                    allowed=listed(schema),
-                    got=column,
-                    do="name one of the columns",
-                )
-            elif argument != "key" and getattr(schema[column], "time_zone", None) is None:
-                yield NaiveTime(
-                    f"{argument} of source '{source.name}'", f"{column}: {schema[column]}", where=source.place
-                )
-        contract = source.contract
-        if (
-            contract is not None
-            and not isinstance(contract, pa.DataFrameSchema)
-            and not hasattr(contract, "to_schema")
-        ):
-            yield Misdeclared(
-                "source",
-                source.name,
-                "has a contract of an unknown kind",
-                where=source.place,
-                allowed="a pandera DataFrameSchema or DataFrameModel for Polars",
-                got=type(contract).__name__,
-                do="import pandera.polars as pa",
-            )
 
     def _question(self, schema: pl.Schema | None, request: pl.Schema) -> Iterator[TrimtabError]:
         if schema is None:
@@ -197,6 +194,16 @@ class System:
                     got=column,
                     do="name one of the columns",
                 )
+            elif argument == "fields" and column in RESERVED:
+                yield Misdeclared(
+                    "question",
+                    self.name,
+                    f"{argument} names a column that training uses itself",
+                    where=asked.place,
+                    allowed=f"any name but {listed(RESERVED)}",
+                    got=column,
+                    do="rename the column where the source is read",
+                )
             elif argument == "at" and getattr(schema[column], "time_zone", None) is None:
                 yield NaiveTime(f"question: column '{column}'", str(schema[column]), where=asked.place)
             elif argument == "fields":
@@ -205,57 +212,30 @@ class System:
                 except TrimtabError as error:
                     yield error
 
-    def _label(self, schemas: dict[str, pl.Schema]) -> Iterator[TrimtabError]:
-        label = self.label
-        if label.kind not in KINDS:
-            yield Misdeclared(
-                "label",
-                label.column,
-                "is of an unknown kind",
-                where=label.place,
-                allowed=listed(KINDS),
-                got=label.kind,
-            )
-        if not self._listed(label.source):
-            yield self._unlisted("label", label.source, label.place)
-            return
-        schema = schemas.get(label.source.name)
-        if schema is not None and label.column not in schema:
-            yield Misdeclared(
-                "label",
-                label.column,
-                "is not a column of its source",
-                where=label.place,
-                allowed=f"columns of source '{label.source.name}': {listed(schema)}",
-                got=label.column,
-                do="name one of the columns",
-            )
-
     def _settings(self) -> Iterator[TrimtabError]:
         if not callable(self.train):
             yield self._wrong(
-                "has no training function", allowed="a function of TrainingData", got=repr(self.train)
+                "has no training function",
+                allowed="a function of TrainingData",
+                got=repr(self.train),
+                do="declare train=",
             )
-        if not self.features:
-            yield self._wrong("has no features", allowed="at least one", do="declare features=[…]")
-        if not self.gates:
-            allowed = "at least one gate: nothing goes to production unjudged"
-            yield self._wrong("has no gates", allowed=allowed, do="declare gates=[tt.gates.floor(…), …]")
+        # The key names a single row: there is nothing in its slices.
+        fields = [one for one in self.request_fields if one != self.question.key]
         for gate in self.gates:
-            if gate.metric not in METRICS:
-                yield UnknownName("metric", gate.metric, METRICS, where=gate.place)
-            if gate.slice_by and gate.slice_by not in self.request_fields:
-                yield Misdeclared(
-                    "gate",
-                    gate.name,
-                    "slices by a field that no request carries",
-                    where=gate.place,
-                    allowed=listed(self.request_fields),
-                    got=gate.slice_by,
-                    do="slice by one of them, or add the field to the question",
-                )
-        for monitor in self.monitors:
+            yield from gate.problems(fields)
+        for number, monitor in enumerate(self.monitors):
             yield from monitor.problems()
+            if monitor.metric in (one.metric for one in self.monitors[:number]):
+                yield Misdeclared(
+                    "monitor",
+                    monitor.metric,
+                    "is declared more than once",
+                    where=monitor.place,
+                    allowed="one monitor a metric: what is measured is kept by the metric's name",
+                    got=monitor.metric,
+                    do="keep one of them",
+                )
         for trigger in self.retrain:
             yield from trigger.problems()
         try:

@@ -207,7 +207,7 @@ def open_house(stores: Stores) -> House:
         versions=versions,
         materialise=Materialise(stores.online, versions),
         releases=stores.releases,
-        release_writer=ReleaseWriter(journal, stores.blobs),
+        release_writer=ReleaseWriter(journal, stores.reader, stores.blobs),
         code=stores.code,
         act=Act(journal, stores.reader, outbox, board),
         measure=Measure(journal=journal, reader=stores.reader, tables=stores.tables, writer=stores.tables),

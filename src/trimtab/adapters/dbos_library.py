@@ -97,6 +97,7 @@ def launch(url: sa.URL, engine: sa.Engine | None, *, executor_id: str, applicati
 
 def log_to(path: Path) -> logging.Handler:
     """Send the library's warnings to a file; with a handler in place it adds none for the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     dbos_logger.addHandler(handler)

@@ -18,7 +18,8 @@ from trimtab.kernel.errors import Corrupt, NotFound, ProjectInvalid
 from trimtab.ports.tables import Appended
 
 _NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
-_UNUSABLE = "%[]\\^|"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
+_UNUSABLE = "%[]\\^|#?"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
+_TRIES = 5  # a commit is refused when another process has made the table, or appended under the same name
 
 
 class DeltaTables:
@@ -49,36 +50,29 @@ class DeltaTables:
         """Append once; Delta's application transactions carry (writer, number)."""
         frame = frame.with_columns(cs.datetime().dt.cast_time_unit("us"))
         frame = frame.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone("UTC"))
-        delta = self._load(table) or self._create(table, frame, partition_by)
-        # The table is not refreshed from here on: Delta refuses the commit if the writer's number has moved since.
-        last = delta.transaction_version(writer)
-        if last is not None and last >= number:
-            return self._find(table, writer, number)
-        before, version = set(_files(delta)), delta.version()
         stamp = {"writer": writer, "number": number, "note": dict(note)}
         properties = CommitProperties(
             custom_metadata={_NOTE: canonical(stamp).decode()},
             app_transactions=[Transaction(writer, number)],
         )
-        try:
-            write_deltalake(
-                delta,
-                frame,
-                mode="append",
-                partition_by=list(partition_by) or None,
-                commit_properties=properties,
-            )
-        except CommitFailedError:
-            newest = self.last(table, writer)
-            if newest is None or newest.number < number:
-                raise
-            return self._find(table, writer, number)
-        delta.update_incremental()
-        if delta.version() != version + 1:
-            return self._find(
-                table, writer, number
-            )  # others have appended as well: the files since are not all ours
-        return self._keep(table, writer, number, version + 1, set(_files(delta)) - before, note)
+        for tries_left in reversed(range(_TRIES)):
+            delta = self._load(table) or self._create(table, frame, partition_by)
+            # Not refreshed from here on: Delta refuses the commit if the writer's number has moved since.
+            last = delta.transaction_version(writer)
+            if last is not None and last >= number:
+                break
+            before, version = set(_files(delta)), delta.version()
+            try:
+                write_deltalake(delta, frame, mode="append", commit_properties=properties)
+            except CommitFailedError:
+                if not tries_left:
+                    raise
+                continue
+            delta.update_incremental()
+            if delta.version() == version + 1:
+                return self._keep(table, writer, number, version + 1, set(_files(delta)) - before, note)
+            break  # others have appended too: not all of the new files are ours
+        return self._find(table, writer, number)
 
     def last(self, table: str, writer: str) -> Appended | None:
         """The writer's newest append."""

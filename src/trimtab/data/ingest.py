@@ -15,7 +15,7 @@ from trimtab.data.content import content_digest, counted, schema_of
 from trimtab.data.contract import REASON, hold_to_contract
 from trimtab.data.reading import open_source
 from trimtab.data.storable import stored_schema
-from trimtab.data.versions import BLOCKED, KIND, VERSION, Versions
+from trimtab.data.versions import KIND, VERSION, Versions
 from trimtab.kernel.canonical import Json, digest
 from trimtab.kernel.dataset_version import DatasetVersion, version_id
 from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
@@ -24,6 +24,7 @@ from trimtab.kernel.source import Source
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 
+_BLOCKED = "blocked"
 _BEGINNING_US = to_us(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
 
 
@@ -49,7 +50,8 @@ class Ingest:
         current = self._versions.current(source.name)
         done = self._tables.last(source.table, source.name)
         if done is not None and done.number > current:
-            return self._commit(source, done, now)
+            # As of the instant that it was read for: the next turn of the loop may bring another one.
+            return self._commit(source, done, from_us(_whole(done.note["until_us"])))
         before = self._versions.version(source.name, current) if current else None
         from_us_ = before.known_until_us if before else _BEGINNING_US
         until_us = max(from_us_, to_us(now))
@@ -134,12 +136,12 @@ class Ingest:
         """Write down once that the next version is blocked, and why."""
         number = self._versions.current(source.name) + 1
         id = f"{version_id(source.name, number)}:{digest([breach.what, breach.got])}"
-        if self._versions.is_blocked(id):
+        if self._reader.record(_BLOCKED, id) is not None:
             return
         facts: dict[str, Json] = {"broken": breach.got}
         with self._journal.begin(at=now, actor="loop") as unit:
             unit.append("source.blocked", source.name, facts)
-            unit.put(BLOCKED, id, facts)
+            unit.put(_BLOCKED, id, facts)
 
 
 Pairs = tuple[tuple[str, str], ...]

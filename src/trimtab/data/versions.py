@@ -10,7 +10,6 @@ from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 
 KIND = "dataset_version"
-BLOCKED = "blocked"
 VERSION = "_version"  # the column of a row that says which dataset version brought it
 
 
@@ -61,7 +60,3 @@ class Versions:
         numbers = range(1, self.current(source) + 1)
         files = [name for number in numbers for name, _ in self.version(source, number).refused]
         return self._tables.scan(f"quarantine/{source}", files) if files else None
-
-    def is_blocked(self, id: str) -> bool:
-        """Whether this breach has been written down."""
-        return self._journal.record(BLOCKED, id) is not None

@@ -6,9 +6,11 @@ A process killed in between leaves a message in the outbox, and whoever drives i
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NoReturn
 
 from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay
-from trimtab.kernel.errors import NotAcknowledged, Refused
+from trimtab.kernel.canonical import short
+from trimtab.kernel.errors import Corrupt, NotAcknowledged, Refused
 from trimtab.kernel.route import Route, route_from
 from trimtab.ports.journal import Journal, JournalReader, Outbox
 from trimtab.ports.route_board import RouteBoard
@@ -31,7 +33,7 @@ class Act:
         """Do what the plan says; a plan that is done already changes nothing.
 
         Raises:
-            Refused: the plan refuses; the refusal stands in the ledger.
+            Refused: the plan refuses, or the route has moved since it was made; the refusal stands in the ledger.
             NotAcknowledged: the route is in force, but some worker had to be replaced.
         """
         for action in plan:
@@ -39,13 +41,7 @@ class Act:
                 case MoveRoute():
                     self._move(action, at, actor)
                 case Refuse():
-                    with self._journal.begin(at=at, actor=actor) as unit:
-                        unit.append("deployment.refused", action.system, action.body())
-                    raise Refused(
-                        f"deploying release '{action.release[:12]}'" if action.release else "the rollback",
-                        because=action.because,
-                        do="look at what is there: trimtab status",
-                    )
+                    self._refuse(action, at, actor)
                 case Stay():
                     pass
         self.publish()
@@ -64,22 +60,41 @@ class Act:
         for message in self._outbox.pending(TOPIC):
             route = self.route(str(message.body["system"]))
             assert route is not None
-            before = self._board.current()
-            warm = before is not None and set(route.releases()) <= set(before.releases())
-            within_s = ACKNOWLEDGE_WITHIN_S if warm else LOAD_WITHIN_S
+            within_s = ACKNOWLEDGE_WITHIN_S if set(route.releases()) <= self._loaded() else LOAD_WITHIN_S
             self._board.publish(route)
             silent = self._board.silent(route.generation, within_s=within_s)
             self._outbox.done([message.id])
             if silent:
                 raise NotAcknowledged(route.generation, silent, within_s)
 
+    def _loaded(self) -> set[str]:
+        try:
+            shown = self._board.current()
+        except Corrupt:  # publishing mends it
+            return set()
+        return set() if shown is None else set(shown.releases())
+
     def _move(self, action: MoveRoute, at: datetime, actor: str) -> None:
-        current = self.route(action.system)
         route = Route(action.system, action.champion, action.warm, generation=0)
-        if current is not None and current.id == route.id:
-            return
         with self._journal.begin(at=at, actor=actor) as unit:
-            unit.append("route.moved", action.system, action.body())
-            unit.put("route", route.id, route.body())
-            unit.point(f"route/{action.system}", route.id)
-            unit.send(TOPIC, {"system": action.system})
+            # Read inside the unit: nobody else can move the route until it ends.
+            current = self.route(action.system)
+            if current is not None and current.id == route.id:
+                return
+            if action.replaces == ("" if current is None else current.champion):
+                unit.append("route.moved", action.system, action.body())
+                unit.put("route", route.id, route.body())
+                unit.point(f"route/{action.system}", route.id)
+                unit.send(TOPIC, {"system": action.system})
+                return
+        because = f"the plan replaces release {short(action.replaces) or '-'}, which does not answer any more"
+        self._refuse(Refuse(action.system, action.champion, because), at, actor)
+
+    def _refuse(self, action: Refuse, at: datetime, actor: str) -> NoReturn:
+        with self._journal.begin(at=at, actor=actor) as unit:
+            unit.append("deployment.refused", action.system, action.body())
+        raise Refused(
+            f"putting release '{short(action.release)}' into production" if action.release else "the rollback",
+            because=action.because,
+            do="look at what is there: trimtab status",
+        )

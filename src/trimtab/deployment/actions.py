@@ -15,6 +15,7 @@ class MoveRoute:
     system: str
     champion: str
     warm: tuple[str, ...]
+    replaces: str  # the champion that the plan was made against; "" if there was none
     because: str
 
     def body(self) -> dict[str, Json]:

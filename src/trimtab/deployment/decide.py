@@ -23,7 +23,8 @@ def decide_deploy(release: Release, route: Route | None) -> Plan:
     if outcome is not Outcome.PASS:
         held = [one.reason for one in verdicts if one.outcome is not Outcome.PASS]
         return [Refuse(release.system, digest, "; ".join(held) or "no gate has judged it")]
-    return [MoveRoute(release.system, digest, _warm(digest, route), f"{len(verdicts)} gates passed")]
+    passed = f"{len(verdicts)} gate{'s' if len(verdicts) > 1 else ''} passed"
+    return [_move(release.system, digest, route, passed)]
 
 
 def decide_rollback(system: str, route: Route | None, to: str = "", known: Sequence[str] = ()) -> Plan:
@@ -43,12 +44,12 @@ def decide_rollback(system: str, route: Route | None, to: str = "", known: Seque
         return [Stay(system, target)]
     if target not in known:
         return [Refuse(system, target, "it never answered users: deploy it through its gates instead")]
-    because = f"rollback from {short(route.champion)}"
     # The release that is rolled back from stays warm, so that a rollback itself can be undone.
-    return [MoveRoute(system, target, _warm(target, route), because)]
+    return [_move(system, target, route, f"rollback from {short(route.champion)}")]
 
 
-def _warm(champion: str, route: Route | None) -> tuple[str, ...]:
+def _move(system: str, champion: str, route: Route | None, because: str) -> MoveRoute:
     if route is None:
-        return ()
-    return tuple(one for one in route.releases() if one != champion)[:WARM]
+        return MoveRoute(system, champion, (), "", because)
+    warm = tuple(one for one in route.releases() if one != champion)[:WARM]
+    return MoveRoute(system, champion, warm, route.champion, because)

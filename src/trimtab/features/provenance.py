@@ -28,6 +28,7 @@ class Provenance:
     rows: int  # how many source rows decided the values
     shown: list[dict[str, Any]]  # the newest of them
     versions: tuple[int, ...]  # of the dataset, oldest and newest that brought them
+    newest: datetime | None = None  # when the newest of them became known
 
 
 def provenance(
@@ -81,7 +82,10 @@ def _window(view: Aggregation, question: pl.DataFrame, at: datetime, rows: pl.La
 
 def _told(view: str, source: Source, rows: pl.DataFrame) -> Provenance:
     versions: tuple[int, ...] = ()
+    newest = None
     if rows.height:
         numbers = rows["_version"].unique().sort().to_list()
         versions = tuple(dict.fromkeys((numbers[0], numbers[-1])))
-    return Provenance(view, source.name, rows.height, rows.tail(_SHOWN).drop("_version").to_dicts(), versions)
+        newest = rows[source.known][-1]
+    shown = rows.tail(_SHOWN).drop("_version").to_dicts()
+    return Provenance(view, source.name, rows.height, shown, versions, newest)

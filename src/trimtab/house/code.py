@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 from trimtab.kernel.canonical import short
@@ -45,9 +46,10 @@ class PinnedCode:
         folder = self._folder / digest
         for name, text in kept["files"].items():
             path = folder / name
-            if not path.exists() or path.read_text() != text:
+            if not path.exists() or path.read_bytes() != text.encode():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                half = path.with_suffix(f".{digest[:8]}.half")
-                half.write_text(text)
-                half.rename(path)
+                # A name of its own for every writer: workers that start together unpack the same code.
+                with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as half:
+                    half.write(text.encode())
+                Path(half.name).rename(path)
         return load_system(folder, kept["system"])

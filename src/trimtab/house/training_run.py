@@ -22,6 +22,7 @@ from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.validation.trial import Trial, judge
 
 KIND = "run"
+_DECIDED = ("route.moved", "release.refused", "deployment.refused")
 
 
 def spec_of(house: House, now: datetime) -> TrainingSpec:
@@ -96,6 +97,15 @@ def run_record(house: House, run: str) -> JsonMap:
     if body is None:
         raise NotFound("run", run or f"of {house.name}", do="make one with: trimtab train")
     return body
+
+
+def undecided(house: House, actor: str) -> str:
+    """The newest run, if `actor` made it and was stopped before anything was decided on it; otherwise ""."""
+    last = house.reader.pointer(f"run/{house.name}")
+    if last is None or next(house.reader.entries(after=last.ledger_seq - 1)).actor != actor:
+        return ""
+    later = [house.reader.entries(after=last.ledger_seq, kind=kind, subject=house.name) for kind in _DECIDED]
+    return "" if any(True for entries in later for _ in entries) else last.value
 
 
 def trial_of(house: House, result: Mapping[str, Any]) -> Trial:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from trimtab.kernel.canonical import Json
+from trimtab.kernel.canonical import Json, JsonMap
+
+_UNKNOWN = {"value": math.nan, "low": -math.inf, "high": math.inf}
 
 
 @dataclass(frozen=True)
@@ -24,5 +27,12 @@ class Evidence:
     blocks: int  # independent blocks (days)
 
     def body(self) -> dict[str, Json]:
-        """As stored."""
-        return dict(self.__dict__)
+        """As stored; a number that is not finite becomes null, for JSON has none."""
+        numbers = {name: getattr(self, name) if math.isfinite(getattr(self, name)) else None for name in _UNKNOWN}
+        return {**self.__dict__, **numbers}
+
+
+def evidence_from(body: JsonMap) -> Evidence:
+    """Read back what `Evidence.body` wrote."""
+    numbers = {name: unknown if body[name] is None else body[name] for name, unknown in _UNKNOWN.items()}
+    return Evidence(**{**body, **numbers})  # type: ignore[arg-type]

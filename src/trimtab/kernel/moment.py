@@ -74,7 +74,7 @@ def duration(text: str | timedelta, name: str = "duration") -> timedelta:
     if isinstance(text, timedelta):
         span = text
     else:
-        parts = _DURATION.findall(text)
+        parts = _DURATION.findall(str(text))
         if not parts or "".join(count + unit for count, unit in parts) != text:
             raise InvalidValue(
                 name, text, allowed=f"a number with a unit ({', '.join(_UNITS)}), e.g. '3h' or '1d12h'"

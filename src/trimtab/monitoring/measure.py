@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
+from typing import cast
 
 import polars as pl
 
-from trimtab.kernel.canonical import Json
-from trimtab.kernel.evidence import Evidence
+from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.evidence import Evidence, evidence_from
 from trimtab.kernel.label import Label
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.monitoring.labels import join_labels
@@ -21,7 +23,7 @@ TABLE = "evidence"
 
 
 class Measure:
-    """Evidence goes into its table first, then one transaction says that the month is measured."""
+    """Month by month: evidence goes into its table first, then one transaction says that the month is measured."""
 
     def __init__(
         self, *, journal: Journal, reader: JournalReader, tables: TableReader, writer: TableWriter
@@ -41,44 +43,48 @@ class Measure:
 
     def due(self, system: str, monitors: Sequence[Performance], now: datetime) -> list[Performance]:
         """Monitors with a month that has settled and was not measured yet."""
-        return [monitor for monitor in monitors if self._number(monitor, now) > self._done(system, monitor)]
+        return [monitor for monitor in monitors if to_us(monitor.settled(now)) > self._done(system, monitor)]
 
     def __call__(self, system: str, monitors: Sequence[Performance], label: Label, now: datetime) -> list[Evidence]:
         """Measure what is due; returns the new evidence."""
         found = []
         for monitor in self.due(system, monitors, now):
-            settled = monitor.settled(now)
-            first = from_us(self._done(system, monitor)) if self._done(system, monitor) else None
-            rows = self.labelled(system, label, now).filter(pl.col("at") < settled)
-            rows = rows if first is None else rows.filter(pl.col("at") >= first)
+            settled, done = monitor.settled(now), from_us(self._done(system, monitor))
+            rows = self.labelled(system, label, now).filter(pl.col("at") < settled, pl.col("at") >= done)
             evidence = monitor.measure(system, rows) if rows.height else []
-            self._keep(system, monitor, evidence, now)
-            found += evidence
+            for until_us, month in groupby(evidence, key=lambda one: one.until_us):
+                found += self._keep(system, monitor, until_us, list(month), now)
+            if self._done(system, monitor) < to_us(settled):
+                self._keep(system, monitor, to_us(settled), [], now)
         return found
 
     def evidence(self, system: str) -> list[Evidence]:
         """All evidence of a system, oldest first."""
         return [
-            Evidence(**body)  # type: ignore[arg-type]
-            for _, record in self._reader.records("evidence", prefix=f"{system}/")
-            for body in record["evidence"]  # type: ignore[union-attr]
+            one for _, record in self._reader.records("evidence", prefix=f"{system}/") for one in _written(record)
         ]
 
-    def _keep(self, system: str, monitor: Performance, evidence: list[Evidence], now: datetime) -> None:
-        number = self._number(monitor, now)
-        bodies: list[Json] = [one.body() for one in evidence]
-        if evidence:
-            frame = pl.DataFrame([one.body() for one in evidence])
-            self._writer.append(TABLE, frame, writer=f"{system}/{monitor.metric}", number=number, note={})
-        id = f"{system}/{monitor.metric}/{number:020d}"
+    def _keep(
+        self, system: str, monitor: Performance, until_us: int, month: list[Evidence], now: datetime
+    ) -> list[Evidence]:
+        bodies: list[Json] = [one.body() for one in month]
+        kept: JsonMap = {"evidence": bodies}
+        if month:
+            frame = pl.DataFrame([vars(one) for one in month])
+            writer = f"{system}/{monitor.metric}"
+            # Measured before a crash, it stays as it was measured, whatever labels have arrived since.
+            kept = self._writer.append(TABLE, frame, writer=writer, number=until_us, note=kept).note
+        id = f"{system}/{monitor.metric}/{until_us:020d}"
         with self._journal.begin(at=now, actor="loop") as unit:
-            unit.append("evidence.measured", id, {"evidence": bodies})
-            unit.put("evidence", id, {"evidence": bodies})
-            unit.point(f"measured/{system}/{monitor.metric}", str(number))
+            unit.append("evidence.measured", id, kept)
+            unit.put("evidence", id, kept)
+            unit.point(f"measured/{system}/{monitor.metric}", str(until_us))
+        return list(_written(kept))
 
     def _done(self, system: str, monitor: Performance) -> int:
         pointer = self._reader.pointer(f"measured/{system}/{monitor.metric}")
         return 0 if pointer is None else int(pointer.value)
 
-    def _number(self, monitor: Performance, now: datetime) -> int:
-        return to_us(monitor.settled(now))
+
+def _written(record: JsonMap) -> Iterator[Evidence]:
+    return (evidence_from(body) for body in cast("list[JsonMap]", record["evidence"]))

@@ -78,8 +78,9 @@ class ReleaseReader:
 class ReleaseWriter:
     """The dangerous half: makes releases."""
 
-    def __init__(self, journal: Journal, blobs: Blobs) -> None:
+    def __init__(self, journal: Journal, reader: JournalReader, blobs: Blobs) -> None:
         self._journal = journal
+        self._reader = reader
         self._blobs = blobs
 
     def create(self, release: Release, verdicts: list[Verdict], run: str, *, at: datetime, actor: str) -> str:
@@ -106,6 +107,7 @@ class ReleaseWriter:
         facts: dict[str, Json] = {"run": run, "created_at": at.isoformat(), "actor": actor}
         id = f"{release.system}/{digest}"
         with self._journal.begin(at=at, actor=actor) as unit:
-            unit.append("release.created", id, {"run": run, "verdicts": told, "model": release.model})
-            unit.put(KIND, id, facts)
+            if self._reader.record(KIND, id) is None:  # who made it, and when, is said once
+                unit.append("release.created", id, {"run": run, "verdicts": told, "model": release.model})
+                unit.put(KIND, id, facts)
         return digest

@@ -60,6 +60,8 @@ class Compactor:
     def compact(self, *, at: datetime, actor: str) -> Compaction:
         """Move everything that is sealed; segments still being written stay (see SealBoard.request_seal).
 
+        Those of dead writers are sealed first: what is moved when must not depend on how quickly somebody else does.
+
         Raises:
             Busy: another process is compacting this system.
         """
@@ -67,6 +69,7 @@ class Compactor:
             names: list[str] = []
             rows = 0
             corrupt: list[str] = []
+            self._folder.seal_orphans()
             adopted = self._adopt(at, actor)
             if adopted is not None:
                 names += [str(one["name"]) for one in _noted(adopted)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from trimtab.kernel.errors import Corrupt, LogUnwritable
 from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, footer, read_segment
 
-_COUNTER = "segment.counter"
+_COUNTER, _SEALING = "segment.counter", "sealing.lock"
 _DIGITS = 20
 _SEGMENT_FILE = re.compile(r"\d{4}-(\d{10,})\.(?:live|sealed|corrupt|torn)")
 
@@ -65,16 +65,20 @@ class SegmentFolder:
             return fd, path, header
 
     def seal_orphans(self) -> Recovered:
-        """Seal the live segments of dead writers. What cannot be sealed is set aside, never thrown away."""
+        """Seal the live segments of dead writers. What cannot be sealed is set aside, never thrown away.
+
+        Callers take turns: on return, what another one has found is sealed as well.
+        """
         done = Recovered()
-        for path in self.files(LIVE):
-            with suppress(FileNotFoundError):
-                fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-                try:
-                    if self._is_orphan(fd):
-                        self._seal_orphan(fd, path, done)
-                finally:
-                    os.close(fd)
+        with self._locked(_SEALING):
+            for path in self.files(LIVE):
+                with suppress(FileNotFoundError):
+                    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                    try:
+                        if self._is_orphan(fd):
+                            self._seal_orphan(fd, path, done)
+                    finally:
+                        os.close(fd)
         return done
 
     def sync(self) -> None:
@@ -143,8 +147,8 @@ class SegmentFolder:
         os.ftruncate(fd, end)
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        fd = os.open(self.path / _COUNTER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _locked(self, name: str = _COUNTER) -> Iterator[int]:
+        fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield fd

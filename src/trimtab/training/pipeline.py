@@ -21,6 +21,7 @@ from trimtab.training.training_data import TrainingData, encode, learn_features
 from trimtab.training.workshop import workshops
 
 KEY, AT, LABEL = "_key", "_at", "_label"
+RESERVED = (KEY, AT, LABEL, "label", "challenger", "champion", "block")  # names that no request field may have
 _DAY_US = 86_400_000_000
 _MIN_ROWS = 50
 
@@ -36,6 +37,14 @@ def training_set(spec: JsonMap) -> pl.DataFrame:
             because=f"{rows.height} questions have a known label, of {rows[LABEL].n_unique()} classes",
             allowed=f"at least {_MIN_ROWS} rows and both classes",
             do="ingest more data first (trimtab up), or look at what was quarantined",
+        )
+    other = rows[LABEL].unique().cast(pl.Float64).is_in([0.0, 1.0]).not_().sum()
+    if other:
+        raise Refused(
+            f"training of {read.system}",
+            because=f"the label has {other} values other than 0 and 1",
+            allowed="0 and 1, or false and true",
+            do="declare a label column that says yes or no",
         )
     return rows
 
@@ -111,7 +120,8 @@ def split(rows: pl.DataFrame, spec: TrainingSpec) -> tuple[pl.DataFrame, pl.Data
     Raises:
         Refused: one side is empty.
     """
-    edge = from_us(max(spec.until_us - spec.holdout_us, spec.champion_until_us))
+    # The champion's own period ends with its last instant, which it was trained on.
+    edge = from_us(max(spec.until_us - spec.holdout_us, spec.champion_until_us + 1))
     before, after = rows.filter(pl.col(AT) < edge), rows.filter(pl.col(AT) >= edge)
     if before.is_empty() or after.is_empty():
         raise Refused(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.verdict import Verdict
 
 
@@ -30,27 +31,17 @@ class Trial:
         )
 
 
+@runtime_checkable
 class Gate(Protocol):
-    """What every gate has: a name with its settings, a metric, and one judgement."""
+    """What every gate has: a name with its settings, what is wrong with them, and one judgement."""
 
     @property
     def name(self) -> str:
         """The gate with its settings, as verdicts and the ledger name it."""
         ...
 
-    @property
-    def metric(self) -> str:
-        """The metric's name."""
-        ...
-
-    @property
-    def place(self) -> str:
-        """Where it was declared."""
-        ...
-
-    @property
-    def slice_by(self) -> str:
-        """The request field by which the gate slices; "" if it does not."""
+    def problems(self, fields: Sequence[str]) -> Iterator[TrimtabError]:
+        """What is wrong with its settings, in a system whose requests carry `fields`."""
         ...
 
     def judge(self, trial: Trial) -> Verdict:

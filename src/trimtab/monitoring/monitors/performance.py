@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
@@ -31,7 +31,7 @@ class Performance:
     def settled(self, now: datetime) -> datetime:
         """The end of the newest month whose labels have settled: the first instant that is not measured yet."""
         local = (now - duration(self.settle, "settle")).astimezone(ZoneInfo(self.zone))
-        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+        return _begins(local.date(), self.zone)
 
     def problems(self) -> Iterator[TrimtabError]:
         """What is wrong with its settings."""
@@ -54,8 +54,10 @@ class Performance:
             labelled: `at` (aware), `release`, `score`, `label` of predictions whose truth has arrived.
         """
         local = pl.col("at").dt.convert_time_zone(self.zone)
-        rows = labelled.with_columns(_month=local.dt.truncate("1mo"), _day=local.dt.date().cast(pl.Int64)).sort(
-            "at"
+        # Dates, not local times: where clocks change at midnight, a month's first instant occurs twice or never.
+        day = local.dt.date()
+        rows = labelled.with_columns(_month=day.dt.truncate("1mo"), _day=day.cast(pl.Int64)).sort(
+            "at", maintain_order=True
         )
         return [
             self._evidence(system, str(release), part)
@@ -63,18 +65,17 @@ class Performance:
         ]
 
     def _evidence(self, system: str, release: str, rows: pl.DataFrame) -> Evidence:
-        month = rows["_month"][0]
+        month: date = rows["_month"][0]
         arrays = (rows["label"].cast(pl.Float64).to_numpy(), rows["score"].to_numpy())
         measured = block_bootstrap(
             METRICS[self.metric].function, arrays, rows["_day"].to_numpy(), confidence=_CONFIDENCE
         )
-        following = rows.select(pl.col("_month").dt.offset_by("1mo").first()).item()
         return Evidence(
             system=system,
             release=release,
             metric=self.metric,
-            since_us=to_us(month),
-            until_us=to_us(following),
+            since_us=to_us(_begins(month, self.zone)),
+            until_us=to_us(_begins(month + timedelta(days=31), self.zone)),
             value=measured.value,
             low=measured.low,
             high=measured.high,
@@ -82,6 +83,11 @@ class Performance:
             rows=rows.height,
             blocks=measured.blocks,
         )
+
+
+def _begins(day: date, zone: str) -> datetime:
+    """The first instant of a day's month."""
+    return datetime(day.year, day.month, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def performance(metric: str, *, zone: str = "UTC", settle: str = "12h") -> Performance:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from trimtab.kernel.errors import InvalidValue, TrimtabError
 from trimtab.kernel.moment import duration
 from trimtab.kernel.place import caller
+
+_SHORTEST_MONTH = timedelta(days=28)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Monthly:
     def problems(self) -> Iterator[TrimtabError]:
         """What is wrong with its settings."""
         try:
-            duration(self.settle, "settle")
+            if duration(self.settle, "settle") >= _SHORTEST_MONTH:
+                allowed = "less than 28 days: each month is trained for before the next begins"
+                yield InvalidValue("settle", self.settle, allowed=allowed, where=self.place)
         except TrimtabError as error:
             yield error.at(self.place)
         if self.zone not in available_timezones():
@@ -39,7 +43,7 @@ class Monthly:
     def month(self, now: datetime) -> datetime:
         """The first instant of the newest month that a training at `now` is due for."""
         local = (now - duration(self.settle, "settle")).astimezone(ZoneInfo(self.zone))
-        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def monthly(*, settle: str = "1d", zone: str = "UTC") -> Monthly:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.verdict import Outcome, Verdict
-from trimtab.stats.block_bootstrap import block_bootstrap
 from trimtab.stats.metrics import METRICS
+from trimtab.validation.measured import measured
+from trimtab.validation.settings import problems_of
 from trimtab.validation.trial import Trial
 
 
@@ -19,42 +22,48 @@ class Floor:
     bound: float
     confidence: float
     place: str = ""
-    slice_by: str = ""
+    draws: int = 200  # resamples behind the interval
 
     @property
     def name(self) -> str:
         """With its settings."""
         return f"floor({self.metric}, at_least={self.bound:g})"
 
+    def problems(self, fields: Sequence[str]) -> Iterator[TrimtabError]:  # noqa: ARG002 - no request field is used
+        """What is wrong with its settings."""
+        yield from problems_of(self.metric, self.confidence, self.place, at_least=self.bound)
+
     def judge(self, trial: Trial) -> Verdict:
         """The metric of the challenger against the bound."""
         metric = METRICS[self.metric]
-        measured = block_bootstrap(
-            metric.function, (trial.label, trial.challenger), trial.block, confidence=self.confidence
+        found, unknown = measured(
+            metric.function, trial, ["challenger"], confidence=self.confidence, draws=self.draws
         )
-        worst_case, best_case = measured.low, measured.high
+        worst_case, best_case, bound = found.low, found.high, self.bound
         if not metric.higher_is_better:
-            worst_case, best_case = -measured.high, -measured.low
-        bound = self.bound if metric.higher_is_better else -self.bound
-        if worst_case >= bound:
+            worst_case, best_case, bound = -found.high, -found.low, -self.bound
+        if unknown:
+            outcome, says = Outcome.INCONCLUSIVE, unknown
+        elif worst_case >= bound:
             outcome, says = Outcome.PASS, "the whole interval is good enough"
         elif best_case < bound:
             outcome, says = Outcome.FAIL, "no part of the interval is good enough"
         else:
             outcome, says = Outcome.INCONCLUSIVE, "the bound lies within the interval"
-        interval = f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
+        interval = f"{found.value:.4f} ({found.low:.4f} to {found.high:.4f})"
+        wanted = f"{'at least' if metric.higher_is_better else 'at most'} {self.bound:g} wanted"
         return Verdict(
             gate=self.name,
             outcome=outcome,
             metric=self.metric,
-            value=measured.value,
-            low=measured.low,
-            high=measured.high,
+            value=found.value,
+            low=found.low,
+            high=found.high,
             confidence=self.confidence,
             bound=self.bound,
             rows=len(trial.label),
-            blocks=measured.blocks,
-            reason=f"{self.metric} {interval} over {measured.blocks} days against {self.bound:g}: {says}",
+            blocks=found.blocks,
+            reason=f"{self.metric} {interval} over {found.blocks} days, {wanted}: {says}",
         )
 
 
@@ -63,7 +72,7 @@ def floor(metric: str, *, at_least: float, confidence: float = 0.95) -> Floor:
 
     Args:
         metric: "roc_auc" or "log_loss".
-        at_least: the bound.
+        at_least: the bound; for a loss, at most.
         confidence: of the interval, whose blocks are days.
     """
     return Floor(metric, at_least, confidence, caller())

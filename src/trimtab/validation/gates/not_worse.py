@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.kernel.errors import InvalidValue, TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.verdict import Outcome, Verdict
-from trimtab.stats.block_bootstrap import block_bootstrap
 from trimtab.stats.metrics import METRICS
+from trimtab.validation.measured import measured
+from trimtab.validation.settings import problems_of
 from trimtab.validation.trial import Trial
 
 
@@ -22,12 +25,17 @@ class NotWorse:
     margin: float
     confidence: float
     place: str = ""
-    slice_by: str = ""
 
     @property
     def name(self) -> str:
         """With its settings."""
         return f"not_worse({self.metric}, margin={self.margin:g})"
+
+    def problems(self, fields: Sequence[str]) -> Iterator[TrimtabError]:  # noqa: ARG002 - no request field is used
+        """What is wrong with its settings."""
+        yield from problems_of(self.metric, self.confidence, self.place, margin=self.margin)
+        if self.margin < 0:
+            yield InvalidValue("margin", self.margin, allowed="0 or more", where=self.place)
 
     def judge(self, trial: Trial) -> Verdict:
         """The paired difference, as harm: positive when the challenger is worse."""
@@ -39,27 +47,29 @@ class NotWorse:
         ) -> float:
             return sign * (metric.function(label, challenger) - metric.function(label, champion))
 
-        arrays = (trial.label, trial.challenger, trial.champion)
-        measured = block_bootstrap(harm, arrays, trial.block, confidence=self.confidence)
-        if measured.high <= self.margin:
+        found, unknown = measured(harm, trial, ["challenger", "champion"], confidence=self.confidence)
+        if unknown:
+            outcome, says = Outcome.INCONCLUSIVE, unknown
+        elif found.high <= self.margin:
             outcome, says = Outcome.PASS, "any harm is below the margin"
-        elif measured.low > self.margin:
+        elif found.low > self.margin:
             outcome, says = Outcome.FAIL, "the harm is above the margin"
         else:
             outcome, says = Outcome.INCONCLUSIVE, "the margin lies within the interval"
-        interval = f"{measured.value:+.4f} ({measured.low:+.4f} to {measured.high:+.4f})"
+        interval = f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
         return Verdict(
             gate=self.name,
             outcome=outcome,
             metric=self.metric,
-            value=measured.value,
-            low=measured.low,
-            high=measured.high,
+            value=found.value,
+            low=found.low,
+            high=found.high,
             confidence=self.confidence,
             bound=self.margin,
             rows=len(trial.label),
-            blocks=measured.blocks,
-            reason=f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit}: {says}",
+            blocks=found.blocks,
+            reason=f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit} over "
+            f"{found.blocks} days, margin {self.margin:g}: {says}",
         )
 
 
