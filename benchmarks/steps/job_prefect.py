@@ -7,7 +7,6 @@ the program is used, and is up before the clock starts.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
 
@@ -38,7 +37,7 @@ def main(count: int, rounds: int) -> None:
             began = time.perf_counter()
             assert chain(turn * 10_000, count) == turn * 10_000 + count
             seconds.append(time.perf_counter() - began)
-    print(json.dumps({"start_s": started_s, **{kind: statistics.median(each) for kind, each in took.items()}}))
+    print(json.dumps({"start_s": started_s, **{kind: min(each) for kind, each in took.items()}}))
 
 
 if __name__ == "__main__":

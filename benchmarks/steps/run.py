@@ -1,11 +1,12 @@
 """Durable steps beside Prefect and ZenML: what a step costs when it does nothing.
 
-    python benchmarks/steps/run.py [--rounds 3] [--steps 100]
+    python benchmarks/steps/run.py [--rounds 5] [--steps 100]
 
 The job: a pipeline of 100 steps, one after the other, each adding one to the number of the step before. Each
 round runs it with numbers that were never seen (cold), then again as a new run (all steps from the cache).
-Median over the rounds of the time of the call alone: imports, start of the library or its server, and one
-warm-up run of two steps come before the clock starts. All on this machine, on SQLite, telemetry off.
+The best of the rounds counts, since other work on the machine only adds. It is the time of the call alone:
+imports, start of the library or its server, and one warm-up run of two steps come before the clock starts.
+All on this machine, on SQLite, telemetry off. On a machine that is shared, run it as root under `nice -n -15`.
 
 Each peer has a virtual environment of its own, made on the first use, and is set up as its documentation
 sets up a local installation, with everything switched off that costs time and that the job does not need:
@@ -123,7 +124,7 @@ def table(found: list[Measured]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Durable steps beside Prefect and ZenML.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--only", choices=["trimtab", *PEERS], help="measure one system, write no results")
     asked = parser.parse_args()

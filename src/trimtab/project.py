@@ -67,7 +67,7 @@ class Project:
         Raises:
             ProjectInvalid: the file is missing, fails, or declares no system or several.
         """
-        assert self._code  # read before the code is run: what is kept with a release is what made it
+        self.code()  # read before it is run: what is kept with a release is what made it
         return load_system(self.folder, self.settings["system"])
 
     def code(self) -> bytes:

@@ -123,8 +123,7 @@ class System:
             problems += replace(self, **known)._problems(project)
         if problems:
             raise DeclarationInvalid(self.name, problems)
-        # Read from the source files now: they may change while the process lives.
-        assert self.feature_set.versions
+        self.definition()  # versions are read from source files, which may change while the process lives
 
     def _known(self, argument: str) -> list[Any]:
         given = getattr(self, argument)

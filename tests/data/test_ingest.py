@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.room import Feed, Room, open_room
 
@@ -118,7 +118,7 @@ moments = st.integers(0, 40).map(lambda number: number / 4)
 facts = st.lists(st.tuples(st.sampled_from("abc"), moments, moments, st.none() | st.floats(-5, 5)), max_size=12)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(rows=facts, cuts=st.lists(moments, min_size=1, max_size=4).map(sorted))
 def test_any_version_can_be_read_as_it_was(
     shared_room: Room, rows: list[tuple[str, float, float, float | None]], cuts: list[float]
@@ -145,7 +145,7 @@ untimed = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(batches=st.lists(untimed, min_size=1, max_size=4), shuffle=st.randoms(use_true_random=False))
 def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
     shared_room: Room, batches: list[list[tuple[str, float | None, float | None, float | None]]], shuffle: object
@@ -155,7 +155,9 @@ def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
     offered: list[tuple[str, float | None, float | None, float | None]] = []
     for number, batch in enumerate(batches):
         # Each batch becomes known behind the batches before it.
-        offered += [(id, event, known and known + 20 * number, value) for id, event, known, value in batch]
+        offered += [
+            (id, event, None if known is None else known + 20 * number, value) for id, event, known, value in batch
+        ]
         shuffle.shuffle(offered)  # type: ignore[attr-defined]
         feed.frame = table(*offered)
         shared_room.ingest(source, hour(20 * number + 15))

@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,9 @@ from trimtab.adapters.step_results_sql import SqlStepResults
 from trimtab.adapters.steps_dbos import DbosSteps  # noqa: F401 - imported here once, not by every life
 from trimtab.adapters.tracking_mlflow import MlflowTracking
 from trimtab.kernel.canonical import sha256
-from trimtab.serving.compactor import Compactor
 
 STOPPED = 75
+MOST_LIVES = 400
 
 
 class Stops:
@@ -65,7 +64,8 @@ def hook(stops: Stops) -> None:
     def journal(self: SqlJournal, **given: Any) -> Iterator[Any]:
         with begin(self, **given) as unit:
             yield unit
-        stops.behind("journal", unit.newest.seq)  # type: ignore[attr-defined]
+        if unit.newest is not None:  # type: ignore[attr-defined]
+            stops.behind("journal", unit.newest.seq)  # type: ignore[attr-defined]
 
     SqlJournal.begin = journal  # type: ignore[method-assign]
     # Between the commit and the head that is saved of it.
@@ -76,7 +76,6 @@ def hook(stops: Stops) -> None:
     _behind(MlflowTracking, "log_run", lambda _, run: stops.behind("track", run.run_id))
     _behind(LocalBlobs, "put", lambda _, digest: stops.behind("blob", digest))
     _behind(SqlStepResults, "put", lambda key, _: stops.behind("step", key))
-    _before(Compactor, "_remove", lambda _: stops.behind("remove", time.monotonic()))
     append = tables_delta.write_deltalake
 
     def table(delta: Any, frame: Any, **given: Any) -> None:
@@ -112,7 +111,7 @@ def main(folder: str, json_file: str, step_h: str, kinds: str) -> None:
     """Live until a life reaches the end."""
     stops = Stops(Path(folder).with_suffix(".stops"), set(kinds.split(",")))
     hook(stops)
-    while True:
+    for _ in range(MOST_LIVES):
         assert threading.active_count() == 1, "a fork would lose threads"
         life = os.fork()
         if life == 0:
@@ -123,6 +122,7 @@ def main(folder: str, json_file: str, step_h: str, kinds: str) -> None:
         print(f"life ended with {status}", flush=True)
         if status != STOPPED:
             sys.exit(status)
+    sys.exit(f"no end after {MOST_LIVES} lives")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from trimtab.cli.session import session
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.happening import Happening
 from trimtab.simulation.figures import figures
-from trimtab.simulation.live import live, prepare
+from trimtab.simulation.live import live, prepare, settle
 from trimtab.simulation.period import Period
 from trimtab.simulation.serving import replay_server
 from trimtab.wiring import open_client
@@ -59,6 +59,7 @@ def lived(folder: Path, step_h: int = 6) -> dict[str, Json]:
         prepare(open_.house, to_live, told)
         with replay_server(open_.stores, open_.house.name, print) as port:
             live(open_.house, to_live, open_client("127.0.0.1", port, open_.house.name), told)
+        settle(open_.house, to_live, told)
         return figures(open_.house, to_live.settled, "UTC")
 
 

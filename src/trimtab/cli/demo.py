@@ -19,7 +19,7 @@ from trimtab.cli.template import copy_template, make_world
 from trimtab.house.explanation import explain_prediction
 from trimtab.kernel.happening import Happening
 from trimtab.simulation.figures import figures, served
-from trimtab.simulation.live import live, prepare
+from trimtab.simulation.live import live, prepare, settle
 from trimtab.simulation.period import Period
 from trimtab.simulation.serving import replay_server
 from trimtab.wiring import open_client
@@ -51,6 +51,7 @@ def demo(
             told = f"{workers} workers on port {port}: each flight is asked about, an hour before it departs"
             screen.told(period.start, Happening("serving", told))
             live(house, period, open_client(stores.project.settings["host"], port, house.name), screen)
+        settle(house, period, screen)
         screen.progress("checking", 0, 1)
         found = figures(house, period.settled, ZONE)
         found["wall_s"] = round(time.perf_counter() - began_s, 1)

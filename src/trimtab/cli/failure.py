@@ -14,7 +14,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-_PART = re.compile(r"(?P<name> *(?:where|allowed|got|do): +)(?P<text>.*)")
+_ERROR = "error: "
+_PART = re.compile(rf"(?P<name>{_ERROR}|\d+\. | *(?:where|allowed|got|do): +)(?P<text>.*)")
 _RED, _FAINT, _OFF = "\033[1;31m", "\033[90m", "\033[0m"
 
 
@@ -26,16 +27,14 @@ def told(text: str, columns: int, *, colours: bool) -> str:
       do:      look
                elsewhere
     """
-    first, *rest = text.split("\n")
-    lines = [f"{_RED}error:{_OFF} {first}" if colours else f"error: {first}"]
-    for line in rest:
+    lines = []
+    for line in f"{_ERROR}{text}".split("\n"):
         part = _PART.fullmatch(line)
-        name = part["name"] if part else ""
-        body = part["text"] if part else line
-        wrapped = textwrap.wrap(
-            body, max(columns - len(name), 10), break_long_words=False, break_on_hyphens=False
-        ) or [""]
-        shown = f"{_FAINT}{name}{_OFF}" if colours and name else name
+        name, body = (part["name"], part["text"]) if part else ("", line)
+        room = max(columns - len(name), 10)
+        wrapped = textwrap.wrap(body, room, break_long_words=False, break_on_hyphens=False) or [""]
+        colour = _RED if name == _ERROR else _FAINT
+        shown = f"{colour}{name}{_OFF}" if colours and name else name
         lines += [shown + wrapped[0], *(" " * len(name) + more for more in wrapped[1:])]
     return "\n".join(lines)
 
@@ -45,7 +44,7 @@ def fail(text: str) -> None:
     if sys.stderr.isatty():
         print(told(text, shutil.get_terminal_size().columns, colours=True), file=sys.stderr)
     else:
-        print(f"error: {text}", file=sys.stderr)
+        print(f"{_ERROR}{text}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 from pandera.config import ValidationDepth, config_context
-from pandera.errors import SchemaErrors
+from pandera.errors import SchemaDefinitionError, SchemaErrors
 
 from trimtab.kernel.errors import ContractBreach, listed
 from trimtab.kernel.source import Source
@@ -43,6 +43,8 @@ def hold_to_contract(source: Source, frame: pl.DataFrame) -> Sorted:
             return Sorted(schema.validate(dated, lazy=True), undated)
     except SchemaErrors as failure:
         reasons = _reasons(source, dated, failure)
+    except (SchemaDefinitionError, pl.exceptions.PolarsError) as error:
+        raise _breach(source, [f"it cannot be checked: {str(error).splitlines()[0]}"]) from error
     refused = dated.with_columns(reasons).filter(pl.col(REASON).is_not_null())
     kept = hold_to_contract(source, dated.filter(reasons.is_null()))
     return Sorted(kept.accepted, pl.concat([undated, refused, kept.quarantined]))
@@ -79,12 +81,16 @@ def _reasons(source: Source, frame: pl.DataFrame, failure: SchemaErrors) -> pl.S
             holds = error.check_output["check_output"].fill_null(False)
             failed.append(pl.select(pl.when(~holds).then(pl.lit(name)).alias(str(len(failed)))).to_series())
     if whole:
-        raise ContractBreach(
-            source.name,
-            allowed=f"what the contract at {source.place} says",
-            got=listed(whole),
-            do="mend the feed upstream, or change the contract; until then older data serve",
-        )
+        raise _breach(source, whole)
     names = pl.concat_list(pl.all()).list.drop_nulls().list.unique().list.sort()
     listed_ = pl.when(names.list.len() > 0).then(names.list.join("; ")).alias(REASON)
     return pl.DataFrame(failed).select(listed_).to_series()
+
+
+def _breach(source: Source, got: list[str]) -> ContractBreach:
+    return ContractBreach(
+        source.name,
+        allowed=f"what the contract at {source.place} says",
+        got=listed(got),
+        do="mend the feed upstream, or change the contract; until then older data serve",
+    )

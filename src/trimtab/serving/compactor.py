@@ -60,7 +60,7 @@ class Compactor:
     def compact(self, *, at: datetime, actor: str) -> Compaction:
         """Move everything that is sealed; segments still being written stay (see SealBoard.request_seal).
 
-        Those of dead writers are sealed first: what is moved when must not depend on how quickly somebody else does.
+        Those of dead writers are sealed first: what is moved must not depend on how quickly somebody else does it.
 
         Raises:
             Busy: another process is compacting this system.

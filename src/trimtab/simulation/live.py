@@ -1,7 +1,7 @@
 """Live: a system through a period, on a virtual clock.
 
 Where it stands is not remembered but read from the stores, so that the same call goes on from wherever a killed
-one stopped: ticks that were done do nothing, questions that were answered are not asked again.
+one stopped: questions that were answered are not asked again, and the clock does not go back to ticks before them.
 
 Within a step everything that became known is ingested first and the questions are asked afterwards, each as of its
 own instant. The online store is bitemporal: a question sees only what was known at its instant, however much
@@ -19,6 +19,7 @@ from trimtab import loop
 from trimtab.house.house import House
 from trimtab.kernel.canonical import Json, JsonMap, short
 from trimtab.kernel.happening import Happening, Mark
+from trimtab.kernel.moment import to_us
 from trimtab.ports.prediction_client import PredictionClient
 from trimtab.simulation.period import Period
 from trimtab.simulation.replay import Replay
@@ -64,29 +65,36 @@ def prepare(house: House, period: Period, report: Report) -> str:
     return digest
 
 
-def answered(house: House) -> set[str]:
-    """Keys of all questions that the log holds: compacted ones and those in segments."""
-    keys = {one.key for one in house.log.recent()}
+def answered(house: House) -> dict[str, int]:
+    """The questions that the log holds, compacted ones and those in segments: key → instant, µs since 1970 UTC."""
+    found = {one.key: one.at_us for one in house.log.recent()}
     if house.tables.exists("predictions"):
-        rows = house.tables.scan("predictions").filter(pl.col("system") == house.name).select("key").collect()
-        keys.update(rows["key"])
-    return keys
+        rows = house.tables.scan("predictions").filter(pl.col("system") == house.name)
+        found.update(rows.select("key", pl.col("at").dt.epoch("us")).collect().iter_rows())
+    return found
 
 
 def live(house: House, period: Period, client: PredictionClient, report: Report) -> None:
     """Production: step by step, first a tick, then the step's questions by HTTP."""
-    replay = Replay(house.system, house.project.folder, client=client, log=house.log, answered=answered(house))
+    before = answered(house)
+    newest_us = max(before.values(), default=0)
+    replay = Replay(house.system, house.project.folder, client=client, log=house.log, answered=set(before))
     total = len(replay.questions(period.start, period.until))
     done = 0
     for after, now in period.steps():
-        for one in loop.tick(house, now):
+        # A step's questions are asked behind its tick: where one of them was answered, the tick has been.
+        for one in loop.tick(house, now) if newest_us <= to_us(after) else ():
             if one.mark != "routine":
                 report.told(now, one)
         done += replay.ask(replay.questions(after, now))
         report.progress("production", done, max(total, 1))
+    report.progress("production", max(total, 1), max(total, 1))
+
+
+def settle(house: House, period: Period, report: Report) -> None:
+    """The last tick. It comes when the server has ended: then all records stand in sealed segments."""
     for one in loop.tick(house, period.settled):
         report.told(period.settled, one)
-    report.progress("production", max(total, 1), max(total, 1))
 
 
 def judged(verdict: JsonMap) -> Happening:

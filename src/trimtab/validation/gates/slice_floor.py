@@ -61,8 +61,8 @@ class SliceFloor:
         counts = Counter(values.tolist())
         large = [name for name, rows in sorted(counts.items()) if rows >= self.min_rows]
         shared = (1 - self.confidence) / max(1, len(large))
-        # The rarer the draw that decides, the more draws it takes to see it.
-        floor = Floor(self.metric, self.bound, 1 - shared, draws=max(200, math.ceil(2 / shared)))
+        # The rarer the draw that decides, the more draws it takes to see it; at 2000 it has taken long enough.
+        floor = Floor(self.metric, self.bound, 1 - shared, draws=min(2000, max(200, math.ceil(2 / shared))))
         verdicts = {name: floor.judge(trial.only(values == name)) for name in large}
         verdicts = {name: one for name, one in verdicts.items() if math.isfinite(one.low + one.high)}
         if not verdicts:

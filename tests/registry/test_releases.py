@@ -1,0 +1,203 @@
+"""Releases are named by their content, written down once, found by a few characters, and never by luck."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.stores import START, Stores, release, verdict
+
+from trimtab.deployment.act import Act
+from trimtab.deployment.actions import MoveRoute
+from trimtab.kernel.canonical import canonical, digest, short
+from trimtab.kernel.errors import Corrupt, NotFound, Refused
+from trimtab.kernel.feature_schema import Feature
+from trimtab.kernel.release import Release, release_from
+from trimtab.kernel.verdict import Outcome
+from trimtab.registry.releases import ReleaseReader, ReleaseWriter
+
+SYSTEM = "flight-delay"
+texts = st.text(max_size=8)
+digests = st.integers(0, 10**9).map(digest)
+json_maps = st.dictionaries(
+    texts, st.none() | st.booleans() | st.integers() | texts | st.floats(-1e9, 1e9), max_size=3
+)
+some_releases = st.builds(
+    Release,
+    system=texts,
+    model=digests,
+    model_format=texts,
+    code=digests,
+    features=st.lists(
+        st.builds(Feature, texts, st.none() | st.lists(texts, max_size=3).map(tuple)), max_size=3
+    ).map(tuple),
+    views=st.lists(st.tuples(texts, digests), max_size=3).map(tuple),
+    request=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    key=texts,
+    label=json_maps,
+    training=json_maps,
+    verdicts=st.lists(json_maps, max_size=2).map(tuple),
+    environment=json_maps,
+)
+
+
+def create(writer: ReleaseWriter, stores: Stores, name: str, system: str = SYSTEM) -> str:
+    one = release(name, system=system)
+    return writer.create(one, [verdict()], f"train-{name}", at=stores.minute(), actor="user:ada")
+
+
+@given(some_releases)
+def test_the_address_is_the_content_and_nothing_else(one: Release) -> None:
+    stored = canonical(one.body())
+    again = release_from(json.loads(stored))
+    assert again == one
+    assert again.digest == one.digest == digest(json.loads(stored))
+    assert replace(one, key=one.key + "x").digest != one.digest
+
+
+def test_the_address_is_the_same_in_ten_years() -> None:
+    """Written down by hand: whoever changes it changes the name of every release that was ever made."""
+    body = release("A").body()
+    assert list(body) == [
+        "schema",
+        "system",
+        "model",
+        "model_format",
+        "code",
+        "features",
+        "views",
+        "request",
+        "key",
+        "label",
+        "training",
+        "verdicts",
+        "environment",
+    ]
+    assert release("A").digest == "ADDRESS"
+
+
+def test_what_is_created_is_read_back(reader: ReleaseReader, writer: ReleaseWriter, stores: Stores) -> None:
+    name = create(writer, stores, "A")
+    assert name == release("A").digest
+    assert reader.get(name) == release("A")
+    assert reader.facts(SYSTEM, name) == {
+        "run": "train-A",
+        "created_at": (START + timedelta(minutes=1)).isoformat(),
+        "actor": "user:ada",
+    }
+    (entry,) = stores.reader.entries()
+    assert (entry.kind, entry.subject, entry.body["run"]) == ("release.created", f"{SYSTEM}/{name}", "train-A")
+    assert entry.body["verdicts"] == [verdict().body()]
+
+
+def test_the_same_release_again_changes_nothing(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores
+) -> None:
+    """Also an hour later, by someone else: who made it, and when, is said once."""
+    name = create(writer, stores, "A")
+    facts = reader.facts(SYSTEM, name)
+    again = writer.create(release("A"), [verdict()], "train-A", at=START + timedelta(hours=1), actor="user:bob")
+    assert again == name == create(writer, stores, "A")
+    assert reader.facts(SYSTEM, name) == facts
+    assert stores.kinds() == ["release.created"]
+    assert reader.all(SYSTEM) == [(name, facts)]
+
+
+@pytest.mark.parametrize(
+    "outcomes", [[Outcome.FAIL], [Outcome.PASS, Outcome.INCONCLUSIVE], []], ids=["fail", "inconclusive", "unjudged"]
+)
+def test_a_refused_release_leaves_an_entry_and_nothing_else(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores, outcomes: list[Outcome]
+) -> None:
+    verdicts = [verdict(one, f"gate {number}") for number, one in enumerate(outcomes)]
+    refused = release("A", *outcomes)
+    with pytest.raises(Refused) as raised:
+        writer.create(refused, verdicts, "train-A", at=stores.minute(), actor="user:ada")
+    (entry,) = stores.reader.entries()
+    assert (entry.kind, entry.subject) == ("release.refused", SYSTEM)
+    assert entry.body == {"run": "train-A", "verdicts": [one.body() for one in verdicts]}
+    assert reader.all(SYSTEM) == []
+    with pytest.raises(NotFound):
+        reader.get(refused.digest)
+    held = [one for one in verdicts if one.outcome is not Outcome.PASS]
+    assert all(f"{one.gate}: {one.outcome}: {one.reason}" in raised.value.got for one in held)
+    assert "gate 0: pass" not in raised.value.got
+    assert raised.value.got and raised.value.allowed == "every gate passes"
+
+
+def test_a_release_is_found_by_its_first_characters(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores
+) -> None:
+    names = [create(writer, stores, str(number)) for number in range(40)]
+    assert reader.find(SYSTEM) == names[-1]
+    assert [name for name, _ in reader.all(SYSTEM)] == names
+    for name in names:
+        length = next(size for size in range(1, 65) if sum(one.startswith(name[:size]) for one in names) == 1)
+        assert reader.find(SYSTEM, name[:length]) == reader.find(SYSTEM, name) == name
+        if length > 1:
+            with pytest.raises(NotFound, match=f"no single release '{name[: length - 1]}'"):
+                reader.find(SYSTEM, name[: length - 1])
+
+
+def test_what_is_not_there_is_not_found(reader: ReleaseReader, writer: ReleaseWriter, stores: Stores) -> None:
+    with pytest.raises(NotFound, match="trimtab train") as none:
+        reader.find(SYSTEM)
+    assert none.value.allowed == "no release exists yet"
+    name = create(writer, stores, "A")
+    create(writer, stores, "A", system="flight-delay-2")
+    missing = "0" if name[0] != "0" else "1"
+    with pytest.raises(NotFound, match=f"no release '{missing}'") as unknown:
+        reader.find(SYSTEM, missing)
+    assert unknown.value.allowed == short(name)
+    with pytest.raises(NotFound):
+        reader.facts(SYSTEM, missing * 64)
+
+
+def test_systems_do_not_see_each_others_releases(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores
+) -> None:
+    """Not even one whose name begins like the other's."""
+    here, there = create(writer, stores, "A"), create(writer, stores, "B", system="flight-delay-2")
+    assert [name for name, _ in reader.all(SYSTEM)] == [here]
+    assert [name for name, _ in reader.all("flight-delay-2")] == [there]
+    assert reader.find(SYSTEM) == here
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"x"])
+def test_a_blob_that_was_changed_is_corrupt(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores, tmp_path: Path, damage: bytes
+) -> None:
+    name = create(writer, stores, "A")
+    path = tmp_path / "blobs" / name[:2] / name
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"late"', b'"lame"') if damage == b"x" else damage)
+    with pytest.raises(Corrupt) as corrupt:
+        reader.get(name)
+    assert corrupt.value.where == str(path)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_who_was_in_production_when(reader: ReleaseReader, stores: Stores, data: st.DataObject) -> None:
+    system = f"system-{data.draw(st.integers(0, 10**12), label='of its own')}"
+    act = Act(stores.journal, stores.reader, stores.outbox, stores.board)
+    moves = data.draw(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), max_size=6), label="moves")
+    history, at, champion = [], START, ""
+    for name, hours in moves:
+        at += timedelta(hours=hours)
+        route = act.route(system)
+        warm = (digest("warm"),) if route is None else (route.champion,)
+        act([MoveRoute(system, digest(name), warm, champion, "")], at=at, actor="user:ada")
+        champion = digest(name)
+        history.append((at, champion))
+    for hour in range(-1, 20):
+        for beside in (-1, 0, 1):
+            asked = START + timedelta(hours=hour, microseconds=beside)
+            expected = next((one for since, one in reversed(history) if since <= asked), "")
+            assert reader.in_production(system, asked) == expected
+    assert reader.been_in_production(system) == list(dict.fromkeys(one for _, one in history))
