@@ -2,11 +2,12 @@
 
     python benchmarks/steps/run.py [--rounds 5] [--steps 100]
 
-The job: a pipeline of 100 steps, one after the other, each adding one to the number of the step before. Each
-round runs it with numbers that were never seen (cold), then again as a new run (all steps from the cache).
-The best of the rounds counts, since other work on the machine only adds. It is the time of the call alone:
-imports, start of the library or its server, and one warm-up run of two steps come before the clock starts.
-All on this machine, on SQLite, telemetry off. On a machine that is shared, run it as root under `nice -n -15`.
+The job: a pipeline of 100 steps, one after the other, each adding one to the number of the step before; run once
+(cold), then again as a new run (all steps from the cache). Times are of the call alone: imports, start of the
+library or its server, and one warm-up run of two steps come before the clock starts. The systems take turns, each
+round in a new process and an empty folder, so that what else the machine does hits all of them. The best round is
+compared, since other work only adds; the median is shown beside it. Each job checks that cold steps ran and cached
+steps did not. All on this machine, on SQLite, telemetry off. Shared machine: as root, `nice -n -15`.
 
 Each peer has a virtual environment of its own, made on the first use, and is set up as its documentation
 sets up a local installation, with everything switched off that costs time and that the job does not need:
@@ -22,10 +23,11 @@ import importlib.metadata
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -37,6 +39,7 @@ PEERS = {"prefect": ["prefect>=3.8,<4", "fastapi<0.140"], "zenml": ["zenml[local
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "ZENML_ANALYTICS_OPT_IN": "false",
@@ -46,15 +49,14 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One system's figures."""
+    """One system's figures, in the order of the rounds."""
 
     name: str
     version: str
-    start_s: float  # from nothing to the end of the warm-up run, imports aside
-    cold_s: float  # all steps run
-    cached_s: float  # all steps from the cache
-    step_ms: float  # cold_s for each step
-    load: float  # of the machine in the minute before; above 1, others were at work and figures are too high
+    start_s: list[float] = field(default_factory=list)  # to the end of the warm-up run, imports aside
+    cold_s: list[float] = field(default_factory=list)  # all steps run
+    cached_s: list[float] = field(default_factory=list)  # all steps from the cache
+    load: list[float] = field(default_factory=list)  # of the machine in the minute before
 
 
 def peer_python(name: str) -> str:
@@ -76,9 +78,10 @@ def version(python: str, package: str) -> str:
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def measured(name: str, python: str, steps: int, rounds: int) -> Measured:
-    """Run one system's job in a process and an empty folder of its own."""
-    load = os.getloadavg()[0]
+def measure(system: Measured, python: str, steps: int) -> None:
+    """One round of one system: its job in a process and an empty folder of its own."""
+    name = system.name
+    system.load.append(os.getloadavg()[0])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         env = (
             os.environ
@@ -90,7 +93,7 @@ def measured(name: str, python: str, steps: int, rounds: int) -> Measured:
             }
         )
         done = subprocess.run(
-            [python, str(HERE / f"job_{name}.py"), folder, str(steps), str(rounds)],
+            [python, str(HERE / f"job_{name}.py"), folder, str(steps)],
             cwd=folder,
             env=env,
             capture_output=True,
@@ -100,25 +103,34 @@ def measured(name: str, python: str, steps: int, rounds: int) -> Measured:
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     figures = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
-    cold_s = figures["cold"]
-    return Measured(
-        name, version(python, name), figures["start_s"], cold_s, figures["cached"], 1000 * cold_s / steps, load
-    )
+    system.start_s.append(figures["start_s"])
+    system.cold_s.append(figures["cold"])
+    system.cached_s.append(figures["cached"])
 
 
-def table(found: list[Measured]) -> str:
-    """The figures as a Markdown table; ratios are to the first row."""
-    own = found[0]
+def table(found: list[Measured], steps: int) -> str:
+    """The figures as a Markdown table: best round (median round); ratios of best rounds, to the first row."""
     lines = [
-        "| system | start, s | a step, ms | all cold, s | all cached, s | cold, × | cached, × | load before |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: |",
+        "| system | a step cold, ms | a step cached, ms | cold, × | cached, × | start, s | load before |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
     ]
     for each in found:
-        ratios = f"{each.cold_s / own.cold_s:.1f} | {each.cached_s / own.cached_s:.1f}"
-        lines.append(
-            f"| {each.name} {each.version} | {each.start_s:.2f} | {each.step_ms:.1f} | {each.cold_s:.2f} "
-            f"| {each.cached_s:.2f} | {ratios} | {each.load:.1f} |"
-        )
+        shown = [
+            f"{1000 * min(times) / steps:.1f} ({1000 * statistics.median(times) / steps:.1f})"
+            for times in (each.cold_s, each.cached_s)
+        ]
+        ratios = [
+            f"{min(times) / min(own):.1f}"
+            for times, own in ((each.cold_s, found[0].cold_s), (each.cached_s, found[0].cached_s))
+        ]
+        cells = [
+            f"{each.name} {each.version}",
+            *shown,
+            *ratios,
+            f"{min(each.start_s):.1f}",
+            f"{statistics.median(each.load):.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -129,12 +141,13 @@ def main() -> None:
     parser.add_argument("--only", choices=["trimtab", *PEERS], help="measure one system, write no results")
     asked = parser.parse_args()
     names = [asked.only] if asked.only else ["trimtab", *PEERS]
-    found = []
-    for name in names:
-        python = sys.executable if name == "trimtab" else peer_python(name)
-        found.append(measured(name, python, asked.steps, asked.rounds))
-        print(f"{name}: {found[-1]}", file=sys.stderr)
-    print(table(found))
+    pythons = {name: sys.executable if name == "trimtab" else peer_python(name) for name in names}
+    found = [Measured(name, version(python, name)) for name, python in pythons.items()]
+    for number in range(asked.rounds):
+        for each in found:
+            measure(each, pythons[each.name], asked.steps)
+            print(f"round {number + 1}: {each}", file=sys.stderr)
+    print(table(found, asked.steps))
     if asked.only:
         return
     own = found[0]
@@ -145,8 +158,8 @@ def main() -> None:
         "cpus": os.cpu_count(),
         "systems": [asdict(each) for each in found],
         "targets": {
-            "step_ms_at_most_5": own.step_ms <= 5.0,
-            "hundred_cached_under_1_s": own.cached_s * 100 / asked.steps < 1.0,
+            "step_at_most_5_ms": min(own.cold_s) / asked.steps <= 0.005,
+            "hundred_cached_under_1_s": min(own.cached_s) * 100 / asked.steps < 1.0,
         },
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -82,7 +82,7 @@ def test_without_a_terminal_each_line_is_whole_and_dated() -> None:
 def test_what_a_happening_says_is_never_markup() -> None:
     shown, file = screen(80)
     for mark in ("good", "bad", "unsure", "step", "routine"):
-        shown.told(AT, Happening("data", "[bold]not: markup[/]", mark))  # type: ignore[arg-type]
+        shown.told(AT, Happening("data", "[bold]not: markup[/]", mark))
     assert file.getvalue().count("[bold]not: markup[/]") == 5
 
 

@@ -26,12 +26,10 @@ WITHIN_S = 60.0
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Initialised, trained, released and deployed; each in a process of its own."""
     folder = tmp_path_factory.mktemp("starter")
-    began_s = time.monotonic()
     assert call_process(folder, "init", "shop")[0] == 0
     for command in ("train", "release", "deploy"):
         status, _, error = call_process(folder / "shop", command)
         assert status == 0, error
-    assert time.monotonic() - began_s < WITHIN_S
     return folder / "shop"
 
 

@@ -38,4 +38,4 @@ def test_everything_else_of_the_package_is_inside_too(wheel: zipfile.ZipFile) ->
     }
     assert {"trimtab/py.typed", "trimtab/adapters/migrations/versions/0001_journal.py"} <= wanted
     assert wanted <= held
-    assert not [name for name in held if "__pycache__" in name or ".trimtab/" in name or "/data/" in name]
+    assert not [name for name in held if "__pycache__" in name or ".trimtab/" in name]

@@ -145,7 +145,7 @@ untimed = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(batches=st.lists(untimed, min_size=1, max_size=4), shuffle=st.randoms(use_true_random=False))
 def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
     shared_room: Room, batches: list[list[tuple[str, float | None, float | None, float | None]]], shuffle: object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores import release
 
@@ -40,6 +40,7 @@ def stored(plan: Plan) -> bytes:
     return canonical([action.body() for action in plan])
 
 
+@settings(deadline=None)
 @given(releases, routes)
 def test_the_same_facts_give_the_same_deployment(one: Release, now: Route | None) -> None:
     again = release_from(one.body())
@@ -48,6 +49,7 @@ def test_the_same_facts_give_the_same_deployment(one: Release, now: Route | None
     assert stored(blue_green().decide(one, now)) == stored(decide_deploy(one, now))
 
 
+@settings(deadline=None)
 @given(routes, st.sampled_from(["", *DIGESTS]), st.lists(st.sampled_from(DIGESTS), unique=True))
 def test_the_same_facts_give_the_same_rollback(now: Route | None, to: str, known: list[str]) -> None:
     same = None if now is None else route_from(now.body())
@@ -55,6 +57,7 @@ def test_the_same_facts_give_the_same_rollback(now: Route | None, to: str, known
     assert stored(plan) == stored(decide_rollback(SYSTEM, same, to, list(known)))
 
 
+@settings(deadline=None)
 @given(releases, routes)
 def test_whatever_moves_can_be_moved_back(one: Release, now: Route | None) -> None:
     (action,) = decide_deploy(one, now)

@@ -70,20 +70,22 @@ def hook(stops: Stops) -> None:
     SqlJournal.begin = journal  # type: ignore[method-assign]
     # Between the commit and the head that is saved of it.
     _before(HeadsLog, "append", lambda head, _: stops.behind("commit", head.seq))
-    _behind(SqlOutbox, "done", lambda messages, _: messages and stops.behind("done", messages))
-    _behind(LmdbWriter, "put", lambda items, _: stops.behind("online", sha256(repr(sorted(items.items())).encode())))
+    _behind(SqlOutbox, "done", lambda messages, _: stops.behind("done", messages) if messages else None)
+    _behind(
+        LmdbWriter, "put", lambda items, _: stops.behind("online", sha256(repr(sorted(items.items())).encode()))
+    )
     _behind(MmapRouteBoard, "publish", lambda route, _: stops.behind("publish", route.generation))
     _behind(MlflowTracking, "log_run", lambda _, run: stops.behind("track", run.run_id))
     _behind(LocalBlobs, "put", lambda _, digest: stops.behind("blob", digest))
     _behind(SqlStepResults, "put", lambda key, _: stops.behind("step", key))
-    append = tables_delta.write_deltalake
+    append = tables_delta.write_deltalake  # type: ignore[attr-defined]
 
     def table(delta: Any, frame: Any, **given: Any) -> None:
         append(delta, frame, **given)
         done = given["commit_properties"].app_transactions[0]
         stops.behind("table", f"{Path(delta.table_uri).name} {done.app_id} {done.version}")
 
-    tables_delta.write_deltalake = table
+    tables_delta.write_deltalake = table  # type: ignore[attr-defined,assignment]
 
 
 def _before(owner: type, name: str, see: Callable[..., object]) -> None:

@@ -57,9 +57,11 @@ def lived(folder: Path, step_h: int = 6) -> dict[str, Json]:
     to_live, told = period(step_h), Told()
     with session(folder=folder) as open_:
         prepare(open_.house, to_live, told)
+        print("server", flush=True)
         with replay_server(open_.stores, open_.house.name, print) as port:
             live(open_.house, to_live, open_client("127.0.0.1", port, open_.house.name), told)
         settle(open_.house, to_live, told)
+        print("figures", flush=True)
         return figures(open_.house, to_live.settled, "UTC")
 
 

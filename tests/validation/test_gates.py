@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.validation.trials import aa_trial, coin_trial, permuted
 
@@ -25,17 +25,17 @@ from trimtab.validation.trial import Gate, judge
 COIN = {"roc_auc": 0.5, "log_loss": math.log(2)}  # what knowing nothing is worth
 
 
-def make(name: str, metric: str, **settings: Any) -> Gate:
+def make(name: str, metric: str, **chosen: Any) -> Gate:
     """A gate from its signature: numbers that must be given are bounds, texts are the field to slice by."""
     function = getattr(gates, name)
-    bound = settings.pop("bound", COIN.get(metric))
-    given_settings = {"metric": metric, **settings}
+    bound = chosen.pop("bound", COIN.get(metric))
+    arguments = {"metric": metric, **chosen}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name == "min_rows":
-            given_settings["min_rows"] = 50
-        elif parameter.default is parameter.empty and parameter.name not in given_settings:
-            given_settings[parameter.name] = {"str": "carrier", "float": bound}[str(parameter.annotation)]
-    gate = function(**given_settings)
+            arguments.setdefault("min_rows", 50)
+        elif parameter.default is parameter.empty and parameter.name not in arguments:
+            arguments[parameter.name] = {"str": "carrier", "float": bound}[str(parameter.annotation)]
+    gate = function(**arguments)
     assert isinstance(gate, Gate)
     return gate
 
@@ -88,8 +88,8 @@ def test_the_order_of_rows_and_the_numbers_of_days_say_nothing(name: str, metric
 @every_gate
 def test_no_change_is_seldom_called_harm(name: str, metric: str) -> None:
     """Nominally one in forty. Rows taken for independent would fail a third of these trials, or more."""
-    settings = {"margin": 0.0} if "margin" in inspect.signature(getattr(gates, name)).parameters else {}
-    gate = make(name, metric, bound=truth(metric), **settings)
+    free = {"margin": 0.0} if "margin" in inspect.signature(getattr(gates, name)).parameters else {}
+    gate = make(name, metric, bound=truth(metric), **free)
     failed = sum(gate.judge(aa_trial(100 + seed)).outcome is Outcome.FAIL for seed in range(30))
     assert failed <= 4
 
@@ -202,11 +202,11 @@ def test_settings_that_cannot_work_are_named(name: str, metric: str) -> None:
     wrong += [
         {one: math.inf} for one in parameters if parameters[one].annotation == "float" and one != "confidence"
     ]
-    for settings in wrong:
-        (problem,) = make(name, metric, **settings).problems(fields)
+    for one_wrong in wrong:
+        (problem,) = make(name, metric, **one_wrong).problems(fields)
         assert problem.where.startswith("test_gates.py:")
         assert problem.allowed and problem.do
-        assert next(iter(settings)) in str(problem)
+        assert next(iter(one_wrong)) in str(problem)
     (problem,) = make(name, "accuracy", bound=0.5).problems(fields)
     assert (problem.got, problem.allowed) == ("accuracy", ", ".join(sorted(METRICS)))
 
@@ -219,6 +219,7 @@ def test_verdicts_stand_in_the_order_of_the_gates() -> None:
         assert worst(verdicts) is Outcome.PASS
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(Outcome), max_size=5))
 def test_the_worst_verdict_decides(outcomes: list[Outcome]) -> None:
     verdict = make("floor", "roc_auc").judge(aa_trial(0, days=1))

@@ -50,7 +50,8 @@ class SupervisorSettings:
     lock_path: Path  # held by the supervisor and all its workers: free only when all of them are gone
     log_folder: Path  # of prediction segments; those of dead writers are sealed here
     output_folder: Path  # gets each worker's standard error as worker-N.log
-    lock_s: float = 10.0  # how long to wait for the workers of an earlier supervisor to end
+    lock_s: float = 10.0  # how long to wait for another supervisor to end
+    orphans_s: float = 120.0  # and for the workers of a dead one, which may be no further than their imports
     drain_s: float = 10.0  # how long workers may take to end
 
 
@@ -210,17 +211,20 @@ class Supervisor:
         """The lock belongs to the open file, which workers inherit: it outlives a killed supervisor with them."""
         self._settings.lock_path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self._settings.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        until_s = time.monotonic() + self._settings.lock_s
+        began_s = time.monotonic()
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() < until_s:
+                within_s = self._settings.lock_s if _lives(os.pread(fd, 20, 0)) else self._settings.orphans_s
+                if time.monotonic() - began_s < within_s:
                     time.sleep(_WATCH_S)
                     continue
                 os.close(fd)
                 where = f"{self._settings.lock_path}, workers {listed(self._board.workers())}"
                 raise Busy("the server", where=where, do="stop it first, or use the one that runs") from None
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
             return fd
 
     def _bind(self) -> socket.socket:
@@ -243,6 +247,17 @@ class Supervisor:
 def _status(code: int) -> str:
     """As a person reads it."""
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+
+
+def _lives(pid: bytes) -> bool:
+    """Whether the process lives that wrote its id into the lock."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _last_words(output: Path, start: int) -> str:

@@ -21,7 +21,7 @@ class Encoder:
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
-        self._codes = [
+        self._codes: list[dict[Any, float] | None] = [
             None if one.categories is None else {name: float(code) for code, name in enumerate(one.categories)}
             for one in features
         ]
@@ -32,7 +32,7 @@ class Encoder:
         out = np.empty((len(rows), len(self._codes)))
         for number, row in enumerate(rows):
             cells: list[Any] = [
-                (nan if value is None else value) if codes is None else codes.get(str(value), nan)
+                (nan if value is None else value) if codes is None else codes.get(value, nan)
                 for value, codes in zip(row, self._codes, strict=True)
             ]
             out[number] = cells

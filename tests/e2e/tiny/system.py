@@ -23,9 +23,7 @@ orders = tt.Source(
     key="order_id",
     contract=OrderContract,
 )
-returns = tt.Source(
-    "returns", "data/returns.parquet", event_time="asked_at", known_time="known_at", key="order_id"
-)
+returns = tt.Source("returns", "data/returns.parquet", event_time="asked_at", known_time="known_at", key="order_id")
 shops = tt.Source("shops", "data/shops.parquet", event_time="counted_at", key=("shop", "counted_at"))
 
 

@@ -1,4 +1,4 @@
-"""A shop's orders of a month: a few hundred rows whose truth comes hours later. Run as a script, it writes `data/`."""
+"""A month of orders whose truth comes hours later. Run as a script, it writes `data/`."""
 
 from __future__ import annotations
 
@@ -35,20 +35,13 @@ def write(folder: Path) -> None:
     )
     # A price that breaks the contract: the order is asked about all the same, but no version has it.
     orders[1_470, "price"] = -1.0
-    returns = orders.select(
-        "order_id",
-        "shop",
-        "asked_at",
-        pl.Series("known_at", [at + timedelta(hours=float(h)) for at, h in zip(asked, chance.gamma(2, 2, len(asked)), strict=True)]),
-        pl.Series("returned", returned),
-    )  # fmt: skip
+    hours = chance.gamma(2, 2, len(asked)).tolist()
+    known_at = [at + timedelta(hours=late) for at, late in zip(asked, hours, strict=True)]
+    truth = [pl.Series("known_at", known_at), pl.Series("returned", returned)]
+    returns = orders.select("order_id", "shop", "asked_at", *truth)
     days = [BEGIN + timedelta(days=number) for number in range((END - BEGIN).days + 1)]
     shops = pl.DataFrame(
-        [
-            {"shop": name, "counted_at": day, "staff": int(chance.integers(2, 9))}
-            for day in days
-            for name in SHOPS
-        ]
+        [{"shop": name, "counted_at": day, "staff": int(chance.integers(2, 9))} for day in days for name in SHOPS]
     )
     _keep(orders.sort("announced_at", "order_id"), folder / "orders.parquet")
     _keep(returns.sort("known_at", "order_id"), folder / "returns.parquet")

@@ -1,0 +1,81 @@
+"""Lives that several tests look at: each is lived once."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.living import Living, figures_of, python, trimtab
+
+DAYS = 2
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A project at the end of its life, and the figures that it wrote."""
+
+    folder: Path
+    figures: dict[str, Any]
+    kills: int = 0
+
+
+def demo(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Living:
+    """`trimtab demo`, started."""
+    json_file = folder.with_suffix(".json")
+    asked = ["--dir", str(folder), "--json", str(json_file), "--days", str(days), "--step", str(step_h)]
+    return Living(trimtab("demo", *asked), folder, folder.parent)
+
+
+def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Lived:
+    """`trimtab demo`, undisturbed."""
+    demo(folder, days=days, step_h=step_h).ends()
+    return Lived(folder, figures_of(folder.with_suffix(".json")))
+
+
+def small_life(folder: Path, *, step_h: int = 6) -> Living:
+    """The small system's life, started."""
+    return Living(python("tiny_life", folder, folder.with_suffix(".json"), step_h), folder)
+
+
+def small_lived(folder: Path, *, step_h: int = 6) -> Lived:
+    """The small system's life, undisturbed."""
+    small_life(folder, step_h=step_h).ends()
+    return Lived(folder, figures_of(folder.with_suffix(".json")))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """The small system's life in steps of 6 hours."""
+    return small_lived(tmp_path_factory.mktemp("small") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """The flights' first days, in one go."""
+    return demo_lived(tmp_path_factory.mktemp("undisturbed") / "flights")
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """The flights when the first release goes live: killed there, and before, while it was ingested and trained."""
+    folder = tmp_path_factory.mktemp("prepared") / "flights"
+    chance = random.Random(2013)
+    # Standing behind the last line of history, the training comes, of which nothing is said until it is over.
+    deaths = [("flights@000001", 0.2), ("arrivals@000002", 0.5), *[("projected", chance.uniform(2, 9))] * 2]
+    for line, wait_s in [*deaths, ("passed its gates", 0.0), ("answers flight-delay", 0.0)]:
+        life = demo(folder)
+        assert life.reaches(line), life.said()
+        time.sleep(wait_s)
+        life.kill()
+    return Lived(folder, {}, kills=6)
+
+
+def copied(project: Lived, folder: Path) -> Path:
+    """A copy of a project; stores hold no path that they are read by."""
+    shutil.copytree(project.folder, folder)
+    return folder

@@ -1,0 +1,117 @@
+"""The bitemporal join against brute force, and the examples that people get wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.features import oracle, world
+from tests.features.world import Row
+
+from trimtab.features.bitemporal_join import bitemporal_join
+
+VALUES = ("x", "flag", "word")
+
+
+def joined(
+    rows: list[Row],
+    questions: list[tuple[str | None, int | None, int]],
+    by: list[str],
+    max_age: timedelta | None,
+) -> list[tuple[object, ...]]:
+    out = bitemporal_join(
+        world.asked(questions).lazy(),
+        world.frame(rows).lazy().select(*by, "event", "known", *VALUES),
+        by=by,
+        at="at",
+        event="event",
+        known="known",
+        max_age=max_age,
+    )
+    return out.select("a", "b", "at", *VALUES, "_age").collect().rows()
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    rows=world.rows(world.eighths),
+    questions=world.questions,
+    by=st.sampled_from([["a"], ["b"], ["a", "b"]]),
+    max_age=st.none() | st.integers(1, 12),
+)
+def test_equals_brute_force(
+    rows: list[Row],
+    questions: list[tuple[str | None, int | None, int]],
+    by: list[str],
+    max_age: int | None,
+) -> None:
+    max_age_us = None if max_age is None else max_age * world.QUARTER_US
+    span = None if max_age_us is None else timedelta(microseconds=max_age_us)
+    found = joined(rows, questions, by, span)
+    facts = world.facts(rows, by, VALUES)
+    for (a, b, at), row in zip(questions, found, strict=True):
+        entity = tuple({"a": a, "b": b}[name] for name in by)
+        values, age_us = oracle.newest_known(facts, entity, world.us(at), max_age_us)
+        age = None if age_us is None else timedelta(microseconds=age_us)
+        assert row == (a, b, world.asked([(a, b, at)])["at"][0], *(values or (None, None, None)), age)
+
+
+def fact(event: int, known: int, x: float) -> Row:
+    return Row("JFK", None, event, known, x, None, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "at", "expected"),
+    [
+        pytest.param([fact(1, 5, 1.0)], 4, None, id="true, but not known yet"),
+        pytest.param([fact(1, 5, 1.0)], 5, 1.0, id="known at that very instant"),
+        pytest.param([fact(5, 1, 1.0)], 4, None, id="a forecast is not a fact before its time"),
+        pytest.param([fact(5, 1, 1.0)], 5, 1.0, id="a forecast, when its time has come"),
+        pytest.param([fact(3, 3, 1.0), fact(1, 4, 2.0)], 6, 1.0, id="late news of the past change nothing"),
+        pytest.param([fact(3, 3, 1.0), fact(3, 5, 2.0)], 4, 1.0, id="a correction that is not known yet"),
+        pytest.param([fact(3, 3, 1.0), fact(3, 5, 2.0)], 5, 2.0, id="a correction, once known"),
+        pytest.param([fact(3, 5, 2.0), fact(3, 3, 1.0)], 9, 2.0, id="a correction, whatever the order of arrival"),
+        pytest.param([fact(3, 3, 1.0), fact(3, 3, 2.0)], 3, 2.0, id="of exact duplicates the last to arrive"),
+        pytest.param([fact(3, 1, 1.0), fact(3, 2, 2.0)], 3, 2.0, id="of two forecasts the one known last"),
+        pytest.param([fact(3, 2, 2.0), fact(3, 1, 1.0)], 3, 2.0, id="of two forecasts, whatever the order"),
+    ],
+)
+def test_examples(rows: list[Row], at: int, expected: float | None) -> None:
+    [row] = joined(rows, [("JFK", None, at)], ["a"], None)
+    assert row[3] == expected
+
+
+def test_an_old_fact_hides_an_older_one() -> None:
+    rows = [Row("JFK", None, 0, 9, 1.0, None, None), Row("JFK", None, 4, 4, 2.0, None, None)]
+    [row] = joined(rows, [("JFK", None, 9)], ["a"], timedelta(microseconds=3 * world.QUARTER_US))
+    assert row[3:] == (None, None, None, None)
+
+
+def test_an_age_of_exactly_the_limit_is_fresh_enough() -> None:
+    rows = [fact(2, 2, 1.0)]
+    limit = timedelta(microseconds=4 * world.QUARTER_US)
+    found = joined(rows, [("JFK", None, 6), ("JFK", None, 7)], ["a"], limit)
+    assert [row[3] for row in found] == [1.0, None]
+
+
+def test_the_hour_that_comes_twice() -> None:
+    # 01:30 in New York, first in summer time and an hour later in winter time.
+    first, second = datetime(2013, 11, 3, 5, 30, tzinfo=UTC), datetime(2013, 11, 3, 6, 30, tzinfo=UTC)
+    facts = pl.DataFrame({"a": ["JFK"] * 2, "event": [first, second], "known": [first, second], "x": [1, 2]})
+    asked = pl.DataFrame({"a": ["JFK"] * 4, "at": [first, first + timedelta(minutes=59), second, second]})
+    for local in (False, True):
+        if local:
+            facts = facts.with_columns(pl.col("event", "known").dt.convert_time_zone("America/New_York"))
+            asked = asked.with_columns(pl.col("at").dt.convert_time_zone("America/New_York"))
+        out = bitemporal_join(
+            asked.lazy(), facts.lazy(), by=["a"], at="at", event="event", known="known", max_age=None
+        ).collect()
+        assert out["x"].to_list() == [1, 1, 2, 2]
+        assert out["_age"].to_list() == [timedelta(), timedelta(minutes=59), timedelta(), timedelta()]
+
+
+def test_no_facts_and_no_questions() -> None:
+    assert joined([], [("JFK", 1, 3)], ["a"], None)[0][3:] == (None, None, None, None)
+    assert joined([fact(1, 1, 1.0)], [], ["a"], None) == []

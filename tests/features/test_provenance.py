@@ -1,0 +1,66 @@
+"""Where values came from, against the oracle: exactly the rows that decided them, and the versions that brought those."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.features import oracle, world
+from tests.features.world import QUARTER_US, SOURCE, HeldVersions, Row
+
+from trimtab.features.aggregation import aggregate
+from trimtab.features.feature_set import FeatureSet
+from trimtab.features.provenance import Provenance, provenance
+from trimtab.features.view import FeatureView
+
+
+def same(facts: pl.LazyFrame) -> pl.LazyFrame:
+    return facts.select("a", "event", "known", "x")
+
+
+def told(
+    rows: list[Row], question: tuple[str | None, int | None, int], window_on: str, span: int
+) -> list[Provenance]:
+    sums = aggregate(
+        SOURCE,
+        by="a",
+        of="x",
+        windows=[timedelta(microseconds=span * QUARTER_US)],
+        how=["count"],
+        window_on=window_on,
+    )
+    view = FeatureView("newest", same, SOURCE.name, ("a",), timedelta(microseconds=span * QUARTER_US), "", "here:1")
+    asked = world.asked([question])
+    versions = HeldVersions(rows, range(world.LAST + 1))
+    return provenance(
+        FeatureSet((view, sums), {SOURCE.name: SOURCE}), asked.drop("at"), asked["at"][0], versions.frame
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=world.rows(world.floats),
+    question=st.tuples(world.places, world.gates, world.quarters),
+    window_on=st.sampled_from(["known_time", "event_time"]),
+    span=st.integers(1, 30),
+)
+def test_the_rows_behind_values_are_those_of_the_oracle(
+    rows: list[Row], question: tuple[str | None, int | None, int], window_on: str, span: int
+) -> None:
+    newest, window = told(rows, question, window_on, span)
+    arrived = sorted(rows, key=lambda one: (one.known, one.event))
+    entity, at_us, span_us = (question[0],), world.us(question[2]), span * QUARTER_US
+    facts = world.facts(arrived, ["a"], ["x"])
+    counted = [] if question[0] is None else oracle.in_window(facts, entity, at_us, span_us, window_on)
+    assert window.rows == len(counted)
+    values, _ = oracle.newest_known(facts, entity, at_us, span_us)
+    # An exact duplicate of the newest fact is shown beside it: nothing tells the two apart.
+    assert (newest.rows > 0) == (values is not None)
+    if values is not None:
+        assert repr(newest.shown[-1]["x"]) == repr(values[0])
+    for one in (newest, window):
+        assert len(one.shown) == min(one.rows, 3)
+        assert bool(one.versions) == bool(one.rows)
+        assert "_version" not in "".join(key for row in one.shown for key in row)
