@@ -45,7 +45,8 @@ def ingest(house: House, now: datetime) -> Iterator[Happening]:
         if version is not None:
             yield Happening("data", f"{version.id}: {version.rows:,} rows", "routine")
             if version.quarantined:
-                told = f"{version.id}: {version.quarantined} rows broke the contract and are in quarantine"
+                rows = "1 row" if version.quarantined == 1 else f"{version.quarantined:,} rows"
+                told = f"{version.id}: {rows} broke the contract, now in quarantine"
                 yield Happening("data", told, "unsure")
 
 

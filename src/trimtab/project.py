@@ -197,15 +197,13 @@ def _rename(module: ModuleType, name: str) -> None:
 
 
 def _modules(folder: Path) -> list[Path]:
-    """Python files, but for those of virtual environments."""
-    environments = [file.parent for file in folder.rglob("pyvenv.cfg")]
-    return sorted(
-        path
-        for path in folder.rglob("*.py")
-        if path.is_file()
-        and not _hidden(path.relative_to(folder))
-        and not any(path.is_relative_to(one) for one in environments)
-    )
+    """Python files, but for those of virtual environments; the stores are hidden, and not walked through."""
+    found = []
+    for place, below, files in os.walk(folder):
+        here = Path(place)
+        below[:] = [one for one in below if not _hidden(Path(one)) and not (here / one / "pyvenv.cfg").exists()]
+        found += [here / one for one in files if one.endswith(".py") and not _hidden(Path(one))]
+    return sorted(found)
 
 
 def _text(path: Path) -> str:

@@ -82,7 +82,8 @@ class System:
     @property
     def feature_set(self) -> FeatureSet:
         """The features with their sources."""
-        return FeatureSet(tuple(self.features), {source.name: source for source in self.sources})
+        # The first of two sources of one name, which `check` has looked at.
+        return FeatureSet(tuple(self.features), {source.name: source for source in reversed(self.sources)})
 
     @property
     def holdout_us(self) -> int:
@@ -175,7 +176,10 @@ class System:
             yield from check_label(self.label, self.question, schemas)
         else:
             yield self._unlisted("label", self.label.source, self.label.place)
-        yield from check_features(self.feature_set, request, schemas)
+        if request:
+            yield from check_features(self.feature_set, request, schemas)
+        else:  # what is asked is not known: only what features say of themselves is certain
+            yield from (one for view in self.features for one in getattr(view, "problems", ()))
         yield from self._settings()
 
     def _question(self, schema: pl.Schema | None, request: pl.Schema) -> Iterator[TrimtabError]:

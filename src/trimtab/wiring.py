@@ -35,7 +35,7 @@ from trimtab.house.code import PinnedCode
 from trimtab.house.house import House
 from trimtab.house.served import Loader
 from trimtab.house.workshop import SystemWorkshop
-from trimtab.kernel.errors import Busy
+from trimtab.kernel.errors import Busy, TrimtabError
 from trimtab.monitoring.measure import Measure
 from trimtab.ports.steps import Steps
 from trimtab.ports.tracking import Tracking
@@ -48,6 +48,7 @@ from trimtab.serving.log_writer import LogPolicy
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.server import ServerSettings
 from trimtab.serving.supervisor import SupervisorSettings
+from trimtab.system import System
 from trimtab.training.workshop import workshops
 
 _ALONE_WITHIN_S = 60.0
@@ -164,15 +165,18 @@ class Stores:
             self.database.close()
 
 
-def open_house(stores: Stores) -> House:
-    """The rooms of the project's system, checked.
+def open_house(stores: Stores, *, checked: bool = True) -> House:
+    """The rooms of the project's system.
+
+    Args:
+        checked: False for commands that must work while the declaration is broken (a rollback, an explanation):
+            they get what can be declared, or else the system as its newest release knows it.
 
     Raises:
         DeclarationInvalid: with everything that is wrong.
     """
     project = stores.project
-    system = project.system()
-    system.check(project.folder)
+    system = _system(stores, checked)
     journal = SqlJournal(stores.database, stores.heads)
     outbox = SqlOutbox(stores.database)
     versions = Versions(stores.reader, stores.tables)
@@ -222,6 +226,19 @@ def open_house(stores: Stores) -> House:
         tracking=lambda: stores.tracking,
         workshop=workshop,
     )
+
+
+def _system(stores: Stores, checked: bool) -> System:
+    try:
+        system = stores.project.system()
+        if checked:
+            system.check(stores.project.folder)
+    except TrimtabError:
+        released = [] if checked else stores.reader.records("release")
+        if not released:
+            raise
+        return stores.code.system(stores.releases.get(released[-1][0].rpartition("/")[2]))
+    return system
 
 
 def open_loader(stores: Stores) -> Loader:

@@ -97,3 +97,22 @@ def test_what_broke_its_contract_is_in_quarantine_and_the_release_is_in_producti
     assert int(orders[-1]) > 0
     assert re.search(r"^  [0-9a-f]{12}  .* now$", shown, re.MULTILINE)
     assert "whole" in shown and "NOT" not in shown
+
+
+@pytest.mark.parametrize(
+    "mistake", ["this is no Python", "raise RuntimeError('half edited')", "order_returns = None"]
+)
+def test_on_call_works_while_the_declaration_is_broken(shop: Path, mistake: str) -> None:
+    declared = shop / "system.py"
+    whole = declared.read_text()
+    declared.write_text(whole + "\n" + mistake + "\n")
+    try:
+        status, _, error = call(shop, "tick")
+        assert status == 1 and "system.py" in error
+        status, shown, error = call(shop, "status")
+        assert status == 0 and "order-returns" in shown, error
+        status, _, error = call(shop, "rollback")
+        assert status == 1 and "there is no earlier release to go back to" in error
+        assert call(shop, "audit", "verify")[0] == 0
+    finally:
+        declared.write_text(whole)

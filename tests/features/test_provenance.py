@@ -1,4 +1,4 @@
-"""Where values came from, against the oracle: exactly the rows that decided them, and the versions that brought those."""
+"""Where values came from, against the oracle: exactly the rows that decided them, and the versions of those."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def explain(
     as_json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
 ) -> None:
     """From a prediction's id back to raw rows: features, release, training data, gates, who deployed it."""
-    with session() as open_:
+    with session(checked=False) as open_:
         found = explain_prediction(open_.house, id)
         if as_json:
             print(json.dumps(explanation_json(found), indent=2, default=str))

@@ -26,17 +26,18 @@ class Session:
 
 
 @contextmanager
-def session(now: str = "", folder: Path | None = None) -> Iterator[Session]:
+def session(now: str = "", folder: Path | None = None, *, checked: bool = True) -> Iterator[Session]:
     """Open the project of the working folder; close it whatever happens.
 
     Args:
         now: ISO 8601 with a zone, in place of the clock; for the past of a simulation.
         folder: where to look for the project instead.
+        checked: False for commands that must work while the declaration is broken.
     """
     at = parse_instant(now, "--now") if now else system_clock().now()
     stores = Stores(open_project(folder or Path.cwd()))
     try:
-        yield Session(stores, open_house(stores), at, f"user:{_user()}")
+        yield Session(stores, open_house(stores, checked=checked), at, f"user:{_user()}")
     finally:
         stores.close()
 

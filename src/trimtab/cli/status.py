@@ -20,7 +20,7 @@ app = plain_app()
 def status() -> None:
     """What is in production, since when, how it does, and whether the ledger is whole."""
     screen = Screen()
-    with session() as open_:
+    with session(checked=False) as open_:
         house = open_.house
         screen.title(house.name, str(house.project.folder))
         screen.facts(_facts(open_))

@@ -73,7 +73,7 @@ def _window(view: Aggregation, question: pl.DataFrame, at: datetime, rows: pl.La
     time = view.source.known if view.window_on == "known_time" else view.source.event_time
     return (
         rows.join(question.lazy().select(view.by), on=view.by)
-        .filter(pl.col(view.source.known) <= at, pl.col(view.of).is_not_null())
+        .filter(pl.col(view.source.known) <= at, pl.col(view.of).cast(pl.Float64).is_finite())
         .filter(pl.col(time) > at - view.span, pl.col(time) <= at)
         .sort(view.source.known, maintain_order=True)
         .collect()

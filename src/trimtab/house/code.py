@@ -29,7 +29,7 @@ class PinnedCode:
             Corrupt: the code does not give the definitions that the release names.
         """
         if release.code not in self._loaded:
-            self._loaded[release.code] = self._load(release.code)
+            self._loaded[release.code] = load_system(*self.unpack(release.code))
         system = self._loaded[release.code]
         if system.feature_set.versions != release.views:
             raise Corrupt(
@@ -41,7 +41,8 @@ class PinnedCode:
             )
         return system
 
-    def _load(self, digest: str) -> System:
+    def unpack(self, digest: str) -> tuple[Path, str]:
+        """The folder with the files of a code blob, as they were kept, and the file that declares the system."""
         kept = json.loads(self._blobs.get(digest))
         folder = self._folder / digest
         for name, text in kept["files"].items():
@@ -52,4 +53,4 @@ class PinnedCode:
                 with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as half:
                     half.write(text.encode())
                 Path(half.name).rename(path)
-        return load_system(folder, kept["system"])
+        return folder, str(kept["system"])

@@ -59,6 +59,8 @@ def parse_instant(text: str, name: str = "time") -> datetime:
         raise InvalidValue(
             name, text, allowed="an ISO 8601 time with a zone, e.g. 2013-04-01T00:00:00+00:00"
         ) from None
+    if moment.tzinfo is None:
+        raise NaiveTime(name, text)
     return aware(moment, name)
 
 
