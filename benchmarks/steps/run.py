@@ -47,6 +47,17 @@ QUIET = {
 }
 
 
+_README = """# Durable steps beside Prefect and ZenML
+
+Made by `python benchmarks/steps/run.py`, whose docstring says what is measured and how; all times are in
+`results.json`. A pipeline of {steps} steps that do nothing, one after the other, cold and then from the cache.
+Best of {rounds} rounds (median); ratios are of best rounds. {cpus} CPUs, Python {python}; a load above 1
+before a round means that others were at work on the machine.
+
+{table}
+"""
+
+
 @dataclass(frozen=True)
 class Measured:
     """One system's figures, in the order of the rounds."""
@@ -163,6 +174,7 @@ def main() -> None:
         },
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / "README.md").write_text(_README.format(table=table(found, asked.steps), **results))
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ moments = st.integers(0, 40).map(lambda number: number / 4)
 facts = st.lists(st.tuples(st.sampled_from("abc"), moments, moments, st.none() | st.floats(-5, 5)), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=facts, cuts=st.lists(moments, min_size=1, max_size=4).map(sorted))
 def test_any_version_can_be_read_as_it_was(
     shared_room: Room, rows: list[tuple[str, float, float, float | None]], cuts: list[float]

@@ -65,14 +65,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """The flights when the first release goes live: killed there, and before, while it was ingested and trained."""
     folder = tmp_path_factory.mktemp("prepared") / "flights"
     chance = random.Random(2013)
-    # Standing behind the last line of history, the training comes, of which nothing is said until it is over.
-    deaths = [("flights@000001", 0.2), ("arrivals@000002", 0.5), *[("projected", chance.uniform(2, 9))] * 2]
+    # Behind history comes the training, of which nothing is said until it is over.
+    deaths = [("flights@000001", 0.2), ("arrivals@000002", 0.5), ("flights@000003", 3.0)]
+    deaths += [("Flights", chance.uniform(2.0, 6.0)) for _ in range(2)]
     for line, wait_s in [*deaths, ("passed its gates", 0.0), ("answers flight-delay", 0.0)]:
         life = demo(folder)
-        assert life.reaches(line), life.said()
+        assert life.reaches(line, "serving"), life.said()
         time.sleep(wait_s)
         life.kill()
-    return Lived(folder, {}, kills=6)
+    return Lived(folder, {}, kills=7)
 
 
 def copied(project: Lived, folder: Path) -> Path:

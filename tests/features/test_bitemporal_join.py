@@ -34,7 +34,7 @@ def joined(
     return out.select("a", "b", "at", *VALUES, "_age").collect().rows()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     rows=world.rows(world.eighths),
     questions=world.questions,

@@ -137,7 +137,7 @@ worlds = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(made=worlds, keep=st.integers(1, 24), max_age=st.integers(1, 24))
 def test_after_every_version_and_only_at_the_end(
     stores: tuple[LmdbWriter, LmdbWriter],
@@ -173,7 +173,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     return open_room(tmp_path_factory.mktemp("room"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(made=worlds)
 def test_with_real_versions(
     room: Room, stores: tuple[LmdbWriter, LmdbWriter], made: tuple[list[Row], list[int], list[Question]]

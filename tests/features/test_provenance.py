@@ -39,7 +39,7 @@ def told(
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     rows=world.rows(world.floats),
     question=st.tuples(world.places, world.gates, world.quarters),

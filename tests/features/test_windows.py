@@ -39,7 +39,7 @@ def expected(view: Aggregation, rows: list[Row], entity: tuple[object, ...], at:
 
 @pytest.mark.parametrize("window_on", KINDS)
 @pytest.mark.parametrize("of", ["x", "flag"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     rows=world.rows(world.eighths),
     questions=world.questions,
@@ -63,7 +63,7 @@ def test_equals_brute_force(
 
 
 @pytest.mark.parametrize("window_on", KINDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=world.rows(world.floats), questions=world.questions, span=st.integers(1, 50))
 def test_floats_are_summed_to_the_last_place_and_what_is_not_finite_does_not_count(
     window_on: str, rows: list[Row], questions: list[tuple[str | None, int | None, int]], span: int

@@ -24,13 +24,13 @@ def window(terms: list[float], first: int, last: int) -> float:
     return float(number(Digits((running[last] - running[first])[None, :], parts.lowest))[0])
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(terms=values)
 def test_digits_keep_every_bit(terms: list[float]) -> None:
     assert number(digits(np.array(terms))).tolist() == [one + 0.0 for one in terms]
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(terms=moderate, ends=st.tuples(st.integers(0, 20), st.integers(0, 20)))
 def test_a_window_is_summed_to_the_last_place(terms: list[float], ends: tuple[int, int]) -> None:
     first, last = sorted(min(end, len(terms)) for end in ends)
@@ -39,7 +39,7 @@ def test_a_window_is_summed_to_the_last_place(terms: list[float], ends: tuple[in
     assert abs(got - expected) <= math.ulp(expected)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(before=values, terms=values, behind=values)
 def test_what_stands_around_a_window_changes_no_bit(
     before: list[float], terms: list[float], behind: list[float]

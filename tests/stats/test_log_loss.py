@@ -15,7 +15,7 @@ from trimtab.stats.log_loss import log_loss, log_loss_rows
 pairs = st.lists(st.tuples(st.booleans(), st.floats(1e-9, 1 - 1e-9)), min_size=1, max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(pairs=pairs)
 def test_equals_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
     label = np.array([float(one) for one, _ in pairs])

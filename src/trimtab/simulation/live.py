@@ -3,9 +3,10 @@
 Where it stands is not remembered but read from the stores, so that the same call goes on from wherever a killed
 one stopped: questions that were answered are not asked again, and the clock does not go back to ticks before them.
 
-Within a step everything that became known is ingested first and the questions are asked afterwards, each as of its
-own instant. The online store is bitemporal: a question sees only what was known at its instant, however much
-more the store knows already. That the step's length makes no difference is proved by a test.
+A step ends with its tick. What became known within it is ingested first, then its questions are asked, each as of
+its own instant: the online store is bitemporal, and a question sees only what was known at its instant, however much
+more the store knows already. The rest of the tick comes behind the questions: a release that is trained at the end of
+a step must not answer questions of before. That the step's length makes no difference is proved by a test.
 """
 
 from __future__ import annotations
@@ -75,18 +76,21 @@ def answered(house: House) -> dict[str, int]:
 
 
 def live(house: House, period: Period, client: PredictionClient, report: Report) -> None:
-    """Production: step by step, first a tick, then the step's questions by HTTP."""
+    """Production: step by step, first what became known, then the step's questions by HTTP, then the tick."""
     before = answered(house)
     newest_us = max(before.values(), default=0)
     replay = Replay(house.system, house.project.folder, client=client, log=house.log, answered=set(before))
     total = len(replay.questions(period.start, period.until))
     done = 0
     for after, now in period.steps():
-        # A step's questions are asked behind its tick: where one of them was answered, the tick has been.
-        for one in loop.tick(house, now) if newest_us <= to_us(after) else ():
+        with house.alone():
+            told = [*loop.ingest(house, now), *loop.materialise(house)]
+        done += replay.ask(replay.questions(after, now))
+        # Where a question of a later step was answered, this tick is over.
+        told += loop.tick(house, now) if newest_us <= to_us(now) else ()
+        for one in told:
             if one.mark != "routine":
                 report.told(now, one)
-        done += replay.ask(replay.questions(after, now))
         report.progress("production", done, max(total, 1))
     report.progress("production", max(total, 1), max(total, 1))
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def roc_auc(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    """AUC by the Mann-Whitney statistic; ties count one half. NaN if a class is absent.
+    """AUC by the Mann-Whitney statistic; ties count one half. NaN if a class is absent or a score is NaN.
 
     Args:
         label: shape (n,), 0 or 1.
@@ -22,7 +22,7 @@ def roc_auc(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
     midrank = np.cumsum(counts) - (counts - 1) / 2
     positives = label.sum()
     negatives = len(label) - positives
-    if not positives or not negatives or not len(values):
+    if not positives or not negatives or np.isnan(values).any():
         return float("nan")
     ranks = (midrank[where] * label).sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))

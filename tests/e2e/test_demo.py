@@ -1,0 +1,170 @@
+"""`trimtab demo`: what it says of April 2013 is what the raw data say."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+from tests.e2e.conftest import DAYS, Lived, copied, demo_lived, small_lived
+from tests.e2e.flights import START, asked_between
+from tests.e2e.stores import answers, assert_nothing_twice, predictions, story
+
+from trimtab import loop
+from trimtab.cli.session import session
+from trimtab.house.training_run import spec_of
+from trimtab.monitoring.monitors import performance
+from trimtab.training.pipeline import AT, KEY, LABEL
+from trimtab.training.training_data import encode
+from trimtab.wiring import FORMATS
+
+GOLDEN_AUC, WITHIN = 0.743, 0.008
+APRIL_ASKED, APRIL_LABELLED = 28_330, 27_564
+UNTIL = START + timedelta(days=DAYS)
+SETTLED = UNTIL + timedelta(hours=12)
+
+
+@pytest.fixture(scope="module")
+def truth() -> pl.DataFrame:
+    return asked_between(START, UNTIL, SETTLED)
+
+
+def test_one_prediction_for_each_flight_of_the_period(undisturbed: Lived, truth: pl.DataFrame) -> None:
+    kept = predictions(undisturbed.folder)
+    assert sorted(kept["key"]) == sorted(truth["key"])
+    assert undisturbed.figures["predictions"] == undisturbed.figures["predictions_distinct"] == truth.height
+    assert_nothing_twice(undisturbed.folder)
+
+
+def test_labels_are_those_that_were_known(undisturbed: Lived, truth: pl.DataFrame) -> None:
+    assert undisturbed.figures["labels_joined"] == truth["late"].count()
+    assert truth["late"].null_count() > 0  # cancelled, diverted, or not landed yet
+
+
+def test_auc_is_that_of_the_raw_labels(undisturbed: Lived, truth: pl.DataFrame) -> None:
+    joined = predictions(undisturbed.folder).join(truth.drop_nulls(), on="key")
+    with session(folder=undisturbed.folder) as open_:
+        house = open_.house
+        labelled = house.measure.labelled(house.name, house.system.label, SETTLED)
+        [measured] = performance("roc_auc", zone="America/New_York").measure(house.name, labelled)
+    assert measured.value == pytest.approx(roc_auc_score(joined["late"], joined["score"]), abs=1e-12)
+    assert measured.rows == joined.height
+
+
+def test_every_record_opens_by_its_id(undisturbed: Lived, small: Lived) -> None:
+    for project, most in [(small, 1000), (undisturbed, 200)]:
+        kept = predictions(project.folder).select("id", "key", "at", "score", "release").rows()
+        with session(folder=project.folder) as open_:
+            for id, key, at, score, release in random.Random(0).sample(kept, min(most, len(kept))):
+                found = open_.house.log.find(id)
+                assert (found.id, found.key, found.at_us) == (id, key, round(at.timestamp() * 1e6))
+                assert (found.score, found.release) == (score, release)
+
+
+def test_figures_of_health(undisturbed: Lived) -> None:
+    assert undisturbed.figures["online_offline_mismatches"] == 0
+    assert undisturbed.figures["ledger_verified"] is True
+    assert undisturbed.figures["ledger_entries"] == len(story(undisturbed.folder))
+    assert undisturbed.figures["quarantined_rows"] == 1  # a wind of 1,048 mph at Newark in February
+    assert undisturbed.figures["promotions"] == 1
+
+
+def test_the_same_command_again_changes_nothing(undisturbed: Lived) -> None:
+    before, wrote = story(undisturbed.folder), sorted(_commits(undisturbed.folder))
+    assert demo_lived(undisturbed.folder).figures == undisturbed.figures
+    assert story(undisturbed.folder) == before
+    assert sorted(_commits(undisturbed.folder)) == wrote
+
+
+def test_from_empty_in_another_place_all_is_the_same(undisturbed: Lived, prepared: Lived) -> None:
+    """Nothing that is decided or answered depends on the place, on the hour, or on what was killed."""
+    assert _releases(prepared.folder) == _releases(undisturbed.folder)
+    assert len(_releases(prepared.folder)) == 1
+    ours = story(prepared.folder)
+    assert story(undisturbed.folder)[: len(ours)] == ours
+    assert _pinned(prepared.folder) == _pinned(undisturbed.folder)[: len(_pinned(prepared.folder))]
+
+
+@pytest.mark.parametrize("step_h", [1, 24])
+def test_the_clock_s_step_makes_no_difference(
+    prepared: Lived, undisturbed: Lived, tmp_path: Path, step_h: int
+) -> None:
+    folder = copied(prepared, tmp_path / "flights")
+    lived = demo_lived(folder, days=1, step_h=step_h)
+    day = answers(undisturbed.folder).filter(pl.col("at") <= START + timedelta(days=1))
+    assert lived.figures["online_offline_mismatches"] == 0
+    assert answers(folder).equals(day)
+
+
+def test_the_small_system_s_step_makes_no_difference_before_its_retraining(small: Lived, tmp_path: Path) -> None:
+    fine = small_lived(tmp_path / "fine", step_h=2)
+    first = answers(small.folder).filter(pl.col("at") <= datetime(2024, 4, 1, 12, tzinfo=UTC))
+    assert first["release"].n_unique() == 1
+    assert answers(fine.folder).head(first.height).equals(first)
+    assert fine.figures["frozen_auc_by_month"] == small.figures["frozen_auc_by_month"]
+
+
+def test_the_small_system_s_month_is_measured_as_sklearn_does(small: Lived) -> None:
+    truth = pl.read_parquet(small.folder / "data" / "returns.parquet").select("order_id", "returned", "known_at")
+    march = predictions(small.folder).filter(pl.col("at") < datetime(2024, 4, 1, tzinfo=UTC))
+    known = truth.filter(pl.col("known_at") <= datetime(2024, 4, 1, 6, tzinfo=UTC))
+    joined = march.join(known, left_on="key", right_on="order_id")
+    [measured] = small.figures["frozen_auc_by_month"].values()
+    assert measured == pytest.approx(roc_auc_score(joined["returned"], joined["score"]), abs=1e-12)
+
+
+def test_golden_auc_of_april_from_the_served_definition(
+    prepared: Lived, undisturbed: Lived, tmp_path: Path
+) -> None:
+    """The release that the demo serves, on all of April's flights, with features computed offline."""
+    with session(folder=copied(prepared, tmp_path / "flights")) as open_:
+        house = open_.house
+        now = START + timedelta(days=30, hours=12)
+        list(loop.ingest(house, now))
+        rows = house.workshop().training_set(spec_of(house, now))
+        april = rows.filter(pl.col(AT) > START, pl.col(AT) <= START + timedelta(days=30))
+        [(digest, _)] = house.releases.all(house.name)
+        release = house.releases.get(digest)
+        [format] = [one for one in FORMATS if one.name == release.model_format]
+        scores = format.load(house.blobs.get(release.model)).predict(encode(april, release.features))
+    assert april.height == APRIL_LABELLED
+    assert abs(roc_auc_score(april[LABEL], scores) - GOLDEN_AUC) < WITHIN
+    offline = pl.DataFrame({"key": april[KEY], "offline": scores})
+    both = predictions(undisturbed.folder).select("key", "score").join(offline, on="key")
+    assert both.height > 1_800
+    assert both["score"].equals(both["offline"].alias("score"))
+
+
+@pytest.mark.slow
+def test_golden_auc_of_april_as_served(tmp_path: Path) -> None:
+    lived = demo_lived(tmp_path / "flights", days=30)
+    truth = asked_between(START, START + timedelta(days=30), START + timedelta(days=30, hours=12))
+    assert lived.figures["predictions"] == lived.figures["predictions_distinct"] == truth.height == APRIL_ASKED
+    assert lived.figures["labels_joined"] == truth["late"].count() == APRIL_LABELLED
+    [auc] = lived.figures["frozen_auc_by_month"].values()
+    [[low, high]] = lived.figures["frozen_auc_interval_by_month"].values()
+    assert abs(auc - GOLDEN_AUC) < WITHIN
+    assert low < auc < high
+    joined = predictions(lived.folder).join(truth.drop_nulls(), on="key")
+    assert auc == pytest.approx(roc_auc_score(joined["late"], joined["score"]), abs=1e-12)
+    assert lived.figures["online_offline_mismatches"] == 0
+    assert_nothing_twice(lived.folder)
+
+
+def _commits(folder: Path) -> Iterator[str]:
+    return (str(path) for path in (folder / ".trimtab" / "tables").rglob("_delta_log/*.json"))
+
+
+def _releases(folder: Path) -> list[str]:
+    with session(folder=folder) as open_:
+        return [digest for digest, _ in open_.house.releases.all(open_.house.name)]
+
+
+def _pinned(folder: Path) -> list[tuple[str, str]]:
+    """Dataset versions by their digests."""
+    with session(folder=folder) as open_:
+        return [(id, str(body["digest"])) for id, body in open_.house.reader.records("dataset_version")]
