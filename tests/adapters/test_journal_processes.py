@@ -15,6 +15,8 @@ from trimtab.governance.audit import verify
 
 DRILL = Path(__file__).with_name("journal_drill.py")
 
+_MOST_KILLS = 60
+
 
 def start(books: Books, database_url: str, actor: str, count: int) -> subprocess.Popen[str]:
     process = subprocess.Popen(
@@ -58,7 +60,7 @@ def test_units_of_several_processes_take_turns(books: Books, database_url: str) 
 def test_a_process_killed_at_any_moment_leaves_whole_units(books: Books, database_url: str) -> None:
     moments = random.Random(7)
     done = 0
-    for number in range(10):
+    for number in range(_MOST_KILLS):
         process = start(books, database_url, f"run-{number}", 1_000_000)
         with process:
             assert process.stdout is not None and process.stdout.readline() == "ready\n"
@@ -70,4 +72,7 @@ def test_a_process_killed_at_any_moment_leaves_whole_units(books: Books, databas
         assert report.ok, report.lines()
         assert report.newer <= 1  # the unit whose head was not saved any more
         assert report.unreadable_heads == 0
+        # On a busy machine some are killed before their first unit: go on until there was enough to lose.
+        if number >= 9 and done > 10:
+            break
     assert done > 10

@@ -18,7 +18,7 @@ VALUES = ("x", "flag", "word")
 
 def joined(
     rows: list[Row],
-    questions: list[tuple[str | None, int | None, int]],
+    questions: list[tuple[str | None, int | None, float]],
     by: list[str],
     max_age: timedelta | None,
 ) -> list[tuple[object, ...]]:
@@ -43,7 +43,7 @@ def joined(
 )
 def test_equals_brute_force(
     rows: list[Row],
-    questions: list[tuple[str | None, int | None, int]],
+    questions: list[tuple[str | None, int | None, float]],
     by: list[str],
     max_age: int | None,
 ) -> None:

@@ -83,6 +83,16 @@ def test_a_fact_that_is_still_the_newest_is_kept_however_old(store: LmdbWriter) 
     assert held(store) == [1, 0, 0]
 
 
+@pytest.mark.parametrize("beside", [-world.MICRO, 0, world.MICRO])
+def test_a_question_at_the_floor_sees_all_that_it_must(store: LmdbWriter, beside: float) -> None:
+    # The floor is quarter 32: the first fact is still the newest there if the second comes into sight behind it.
+    rows = [Row("JFK", None, 20, 20, 1.0, None, None), Row("JFK", None, 32 + beside, 20, 2.0, None, None)]
+    edge = [Row("EWR", None, 28 + beside, 20, 4.0, None, None), Row("EWR", None, 20, 28 + beside, 8.0, None, None)]
+    Materialise(store, HeldVersions([*rows, *edge, *rows], [40]), quarters(8))(FEATURES)
+    assert read(store, 32)[0] == (1.0 if beside > 0 else 2.0)
+    assert read(store, 32, "EWR")[1:] == ([8.0, 4.0] if beside > 0 else [0.0, 0.0])
+
+
 def test_late_facts_that_can_never_be_seen_are_not_kept(store: LmdbWriter) -> None:
     rows = [
         Row("JFK", None, 30, 30, 1.0, None, None),

@@ -29,7 +29,7 @@ from trimtab.kernel.canonical import Json, canonical
 from trimtab.kernel.source import Source
 from trimtab.ports.feature_reader import FeatureBlock
 
-Question = tuple[str | None, int | None, int]
+Question = tuple[str | None, int | None, float]
 
 HOUR = timedelta(hours=1)
 REQUEST = (("a", "String"), ("b", "Int64"))
@@ -130,7 +130,9 @@ worlds = st.tuples(
     world.rows(world.floats),
     st.lists(world.quarters, min_size=1, max_size=4),
     st.lists(
-        st.tuples(world.places | st.just("LGA"), world.gates | st.just(9), st.integers(0, 24)),
+        st.tuples(
+            world.places | st.just("LGA"), world.gates | st.just(9), st.integers(0, 24) | st.just(world.MICRO)
+        ),
         min_size=1,
         max_size=6,
     ),
@@ -141,7 +143,7 @@ worlds = st.tuples(
 @given(made=worlds, keep=st.integers(1, 24), max_age=st.integers(1, 24))
 def test_after_every_version_and_only_at_the_end(
     stores: tuple[LmdbWriter, LmdbWriter],
-    made: tuple[list[Row], list[int], list[Question]],
+    made: tuple[list[Row], list[float], list[Question]],
     keep: int,
     max_age: int,
 ) -> None:
@@ -156,10 +158,10 @@ def test_after_every_version_and_only_at_the_end(
         versions.newest = number
         assert sorted(each.materialise()) == sorted(view.name for view in features.stored)
         assert each.materialise() == []
-        until = (versions.known_until_us(SOURCE.name, number) - world.START_US) // QUARTER_US
+        until = (versions.known_until_us(SOURCE.name, number) - world.START_US) / QUARTER_US
         questions = [(a, b, until - min(back, keep)) for a, b, back in backwards]
         block = assert_parity(each, questions)
-        known = [one for one in rows if one.known <= until]
+        known = [one for one in rows if world.us(one.known) <= world.us(until)]
         assert block.ages_us == [expected_ages(each, known, question) for question in questions]
     if newest:
         end.materialise()
@@ -176,7 +178,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
 @settings(max_examples=12, deadline=None)
 @given(made=worlds)
 def test_with_real_versions(
-    room: Room, stores: tuple[LmdbWriter, LmdbWriter], made: tuple[list[Row], list[int], list[Question]]
+    room: Room, stores: tuple[LmdbWriter, LmdbWriter], made: tuple[list[Row], list[float], list[Question]]
 ) -> None:
     rows, cuts, backwards = made
     number = next(fresh)

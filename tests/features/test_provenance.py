@@ -21,7 +21,7 @@ def same(facts: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def told(
-    rows: list[Row], question: tuple[str | None, int | None, int], window_on: str, span: int
+    rows: list[Row], question: tuple[str | None, int | None, float], window_on: str, span: int
 ) -> list[Provenance]:
     sums = aggregate(
         SOURCE,
@@ -47,7 +47,7 @@ def told(
     span=st.integers(1, 30),
 )
 def test_the_rows_behind_values_are_those_of_the_oracle(
-    rows: list[Row], question: tuple[str | None, int | None, int], window_on: str, span: int
+    rows: list[Row], question: tuple[str | None, int | None, float], window_on: str, span: int
 ) -> None:
     newest, window = told(rows, question, window_on, span)
     arrived = sorted(rows, key=lambda one: (one.known, one.event))

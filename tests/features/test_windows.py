@@ -27,7 +27,7 @@ def aggregation(by: list[str], of: str, spans: list[int], window_on: str) -> Agg
     return aggregate(SOURCE, by=by, of=of, windows=windows, how=HOW, window_on=window_on)
 
 
-def expected(view: Aggregation, rows: list[Row], entity: tuple[object, ...], at: int) -> list[float | None]:
+def expected(view: Aggregation, rows: list[Row], entity: tuple[object, ...], at: float) -> list[float | None]:
     facts = world.facts(rows, view.by, [view.of])
     out = []
     for span in view.windows:
@@ -50,7 +50,7 @@ def test_equals_brute_force(
     window_on: str,
     of: str,
     rows: list[Row],
-    questions: list[tuple[str | None, int | None, int]],
+    questions: list[tuple[str | None, int | None, float]],
     by: list[str],
     spans: list[int],
 ) -> None:
@@ -66,7 +66,7 @@ def test_equals_brute_force(
 @settings(max_examples=80, deadline=None)
 @given(rows=world.rows(world.floats), questions=world.questions, span=st.integers(1, 50))
 def test_floats_are_summed_to_the_last_place_and_what_is_not_finite_does_not_count(
-    window_on: str, rows: list[Row], questions: list[tuple[str | None, int | None, int]], span: int
+    window_on: str, rows: list[Row], questions: list[tuple[str | None, int | None, float]], span: int
 ) -> None:
     view = aggregation(["a"], "x", [span], window_on)
     found = aggregation_values(view, world.asked(questions), "at", world.frame(rows))

@@ -31,7 +31,11 @@ ROW = pl.Schema(
 )
 SOURCE = Source("facts", pl.DataFrame, event_time="event", known_time="known", key="a")
 
-quarters = st.integers(0, LAST)
+MICRO = 1 / QUARTER_US
+# Quarters of an hour, often the same ones, and the microseconds beside them.
+quarters = (
+    st.sampled_from([8, 16, 24]) | st.integers(0, LAST) | st.sampled_from([8 - MICRO, 16 + MICRO, 24 - MICRO])
+)
 places = st.none() | st.sampled_from(["JFK", "EWR", "é"])
 gates = st.none() | st.sampled_from([1, 2])
 eighths = st.none() | st.integers(-40, 40).map(lambda number: number / 8)  # floats whose sums are exact
@@ -44,8 +48,8 @@ class Row:
 
     a: str | None
     b: int | None
-    event: int
-    known: int
+    event: float
+    known: float
     x: float | None
     flag: bool | None
     word: str | None
@@ -65,9 +69,9 @@ def rows(x: st.SearchStrategy[float | None], most: int = 14) -> st.SearchStrateg
 questions = st.lists(st.tuples(places | st.just("LGA"), gates | st.just(9), quarters), min_size=1, max_size=8)
 
 
-def us(quarter: int) -> int:
+def us(quarter: float) -> int:
     """An instant in microseconds."""
-    return START_US + quarter * QUARTER_US
+    return START_US + round(quarter * QUARTER_US)
 
 
 def frame(some: Sequence[Row]) -> pl.DataFrame:
@@ -78,7 +82,7 @@ def frame(some: Sequence[Row]) -> pl.DataFrame:
     return pl.DataFrame(told, schema=ROW, orient="row")
 
 
-def asked(some: Sequence[tuple[str | None, int | None, int]]) -> pl.DataFrame:
+def asked(some: Sequence[tuple[str | None, int | None, float]]) -> pl.DataFrame:
     """Questions as a frame: a, b, at."""
     told = [(a, b, from_us(us(at))) for a, b, at in some]
     return pl.DataFrame(told, schema={"a": pl.String, "b": pl.Int64, "at": INSTANT}, orient="row")
@@ -100,7 +104,7 @@ def facts(some: Sequence[Row], entity: Sequence[str], values: Sequence[str]) -> 
 class HeldVersions:
     """Dataset versions of one source in memory: what was known until each cut, sorted as ingest sorts it."""
 
-    def __init__(self, some: Sequence[Row], cuts: Sequence[int]) -> None:
+    def __init__(self, some: Sequence[Row], cuts: Sequence[float]) -> None:
         arrived = frame(sorted(some, key=lambda one: (one.known, one.event)))
         known = arrived["known"].dt.epoch("us")
         self._parts: list[pl.DataFrame] = []

@@ -4,9 +4,9 @@ Where it stands is not remembered but read from the stores, so that the same cal
 one stopped: questions that were answered are not asked again, and the clock does not go back to ticks before them.
 
 A step ends with its tick. What became known within it is ingested first, then its questions are asked, each as of
-its own instant: the online store is bitemporal, and a question sees only what was known at its instant, however much
-more the store knows already. The rest of the tick comes behind the questions: a release that is trained at the end of
-a step must not answer questions of before. That the step's length makes no difference is proved by a test.
+its own instant: the online store is bitemporal, and a question sees only what was known at its instant, however
+much more the store knows already. The rest of the tick comes behind the questions: a release that is trained at the
+end of a step must not answer questions of before. That the step's length makes no difference is proved by a test.
 """
 
 from __future__ import annotations

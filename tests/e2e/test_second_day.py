@@ -1,0 +1,119 @@
+"""The day after the demo: what each command says, and that a refusal is readable and stands in the ledger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.e2e.command import said
+from tests.e2e.conftest import Lived, copied
+from tests.e2e.stores import predictions, story
+
+from trimtab.cli.session import session
+from trimtab.kernel.canonical import short
+
+MAY = ("--now", "2013-05-01T16:00:00+00:00")
+
+
+@pytest.fixture(scope="module")
+def flights(undisturbed: Lived, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(undisturbed, tmp_path_factory.mktemp("second") / "flights")
+
+
+def test_status(flights: Path, undisturbed: Lived) -> None:
+    done = said(flights, "status")
+    assert (done.status, done.err) == (0, "")
+    [champion] = _champions(flights)
+    assert short(champion) in done.out
+    assert f"{undisturbed.figures['ledger_entries']} entries, whole" in done.out
+    assert "not running: trimtab up" in done.out
+
+
+def test_explain(flights: Path) -> None:
+    asked = predictions(flights).filter(key="20130401-EV-4672-EWR").row(0, named=True)
+    done = said(flights, "explain", asked["id"])
+    assert (done.status, done.err) == (0, "")
+    for told in ["20130401-EV-4672-EWR", f"{asked['score']:.4f}", short(asked["release"]), "user:demo", "floor("]:
+        assert told in done.out
+    assert "late is True" in done.out
+    assert "arrivals@00000" in done.out
+    found = json.loads(said(flights, "explain", asked["id"], "--json").out)
+    assert found["prediction"]["score"] == asked["score"]
+    assert list(found["features"].values()) == json.loads(asked["features"])
+    assert found["release"]["digest"] == asked["release"]
+    assert found["deployed_by"]["actor"] == "user:demo"
+    assert found["label"]["value"] is True
+    assert found["run"]["mlflow"]["model_version"]
+    assert {one["view"] for one in found["provenance"]} >= {"plane", "origin_weather", "hub_delay"}
+
+
+def test_explain_of_nothing(flights: Path) -> None:
+    for id in ["017Q40P300008000000W000MR1", "no-id"]:
+        done = said(flights, "explain", id)
+        assert done.status == 1
+        assert done.err.startswith("error: ")
+        assert id in done.err
+        assert "Traceback" not in done.out + done.err
+
+
+def test_audit(flights: Path) -> None:
+    with session(folder=flights) as open_:
+        entries = list(open_.house.reader.entries())
+    done = said(flights, "audit", "verify")
+    assert done.status == 0
+    assert f"{len(entries)} entries, whole" in done.out
+    assert said(flights, "audit", "verify", "--head", f"{entries[4].seq}:{entries[4].hash}").status == 0
+    other = said(flights, "audit", "verify", "--head", f"{entries[4].seq}:{entries[5].hash}")
+    assert other.status == 1
+    assert "NOT whole" in other.out
+    assert "5" in other.out
+
+
+def test_a_release_is_trained_deployed_and_rolled_back(flights: Path) -> None:
+    [first] = _champions(flights)
+    refused = said(flights, "rollback")
+    assert refused.status == 1
+    assert "error: the rollback was refused" in refused.err
+    assert "there is no earlier release to go back to" in refused.err
+    assert "Traceback" not in refused.err
+    assert story(flights)[-1][:2] == ("deployment.refused", "flight-delay")
+    trained = said(flights, "train", *MAY)
+    assert trained.status == 0, trained.err
+    assert "finished" in trained.out
+    assert "of April 2013" in trained.out  # the tick before it measured the month
+    made = said(flights, "release", *MAY)
+    assert made.status == 0, made.err
+    assert "passed its gates" in made.out
+    again = said(flights, "release", *MAY)
+    assert (again.status, again.out) == (0, made.out)
+    deployed = said(flights, "deploy", *MAY)
+    assert deployed.status == 0, deployed.err
+    [_, second] = _champions(flights)
+    assert short(second) in deployed.out
+    assert f"kept warm: {short(first)}" in deployed.out
+    back = said(flights, "rollback", *MAY)
+    assert back.status == 0, back.err
+    assert f"release {short(first)} answers flight-delay: rollback from {short(second)}" in back.out
+    assert "acknowledged by 0 live workers" in back.out
+    assert short(first) in said(flights, "status").out
+    kinds = [kind for kind, _, _, _ in story(flights)]
+    assert [kinds.count(kind) for kind in ("run.finished", "release.created", "route.moved")] == [2, 2, 3]
+
+
+def test_a_gate_that_refuses_is_readable(small: Lived, tmp_path: Path) -> None:
+    folder = copied(small, tmp_path / "tiny")
+    system = folder / "system.py"
+    system.write_text(system.read_text().replace("at_least=0.6", "at_least=0.99"))
+    trained = said(folder, "train", "--now", "2024-04-03T00:00:00+00:00")
+    assert trained.status == 0, trained.err
+    refused = said(folder, "release", "--now", "2024-04-03T00:00:00+00:00")
+    assert refused.status == 1
+    assert "error: the release of tiny was refused" in refused.err
+    assert "floor(roc_auc, at_least=0.99): fail" in refused.err
+    assert story(folder)[-1][:2] == ("release.refused", "tiny")
+
+
+def _champions(folder: Path) -> list[str]:
+    with session(folder=folder) as open_:
+        return open_.house.releases.been_in_production(open_.house.name)

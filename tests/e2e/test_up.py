@@ -1,0 +1,126 @@
+"""`trimtab up`: the server that a person starts, stopped and rolled back beside it, and killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.command import said
+from tests.e2e.conftest import Lived, copied
+from tests.e2e.living import Living, trimtab, workers
+from tests.e2e.stores import assert_nothing_twice
+
+from trimtab.cli.session import session
+from trimtab.kernel.canonical import short
+from trimtab.serving.segment import LIVE
+from trimtab.wiring import open_client
+
+ORDER = {"shop": "ber", "price": 61.5}
+
+
+@pytest.fixture(scope="module")
+def folder(small: Lived, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(small, tmp_path_factory.mktemp("up") / "tiny")
+
+
+class Up:
+    """The running server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.living = Living(trimtab("up", "--every", "1h"), folder, folder)
+        assert self.living.reaches("/metrics"), self.living.said()
+        found = re.search(r"http://127.0.0.1:(\d+)/readyz", self.living.said())
+        assert found is not None, self.living.said()
+        self.port = int(found[1])
+        self.client = open_client("127.0.0.1", self.port, "tiny")
+        until_s = time.monotonic() + 60.0
+        while len(self._ready_workers(folder)) < 2:
+            assert time.monotonic() < until_s, self.living.said()
+            time.sleep(0.02)
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def ask(self, key: str) -> dict[str, Any]:
+        [answer] = self.client.predict([{"order_id": key, **ORDER}])
+        return dict(answer)
+
+    @staticmethod
+    def _ready_workers(folder: Path) -> list[int]:
+        with session(folder=folder) as open_:
+            return open_.stores.board("tiny").workers()
+
+
+@pytest.fixture
+def up(folder: Path) -> Iterator[Up]:
+    up = Up(folder)
+    yield up
+    if up.living.process.poll() is None:
+        up.living.kill()
+
+
+def test_it_answers_and_ends_in_order(up: Up, folder: Path) -> None:
+    before_ms = time.time() * 1000
+    answer = up.ask("new-1")
+    assert 0.0 < answer["score"] < 1.0
+    assert json.loads(up.get("/readyz"))
+    assert "trimtab_predictions_total" in up.get("/metrics")
+    with session(folder=folder) as open_:
+        found = open_.house.log.find(answer["id"])
+    assert found.key == "new-1"
+    assert abs(found.at_us / 1000 - before_ms) < 60_000  # the machine's clock
+    up.living.process.send_signal(signal.SIGINT)
+    assert "every acknowledged answer is in the log" in up.living.ends()
+    assert workers(folder) == []
+    with session(folder=folder) as open_:
+        assert open_.stores.segments.files(LIVE) == []
+        assert open_.house.log.find(answer["id"]) == found
+
+
+def test_a_rollback_beside_it_is_followed_by_all_workers_and_fails_no_request(up: Up, folder: Path) -> None:
+    with session(folder=folder) as open_:
+        route = open_.house.act.route("tiny")
+        assert route is not None
+        to, rolled_back = route.warm[0], route.champion
+    asked: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        command = pool.submit(said, folder, "rollback")
+        while not command.done():
+            asked.append(up.ask(f"during-{len(asked)}")["id"])
+            time.sleep(0.01)
+    done = command.result()
+    assert done.status == 0, done.err
+    assert f"release {short(to)} answers tiny: rollback from {short(rolled_back)}" in done.out
+    took = re.search(r"acknowledged by 2 live workers in (\d+) ms", done.out)
+    assert took is not None, done.out
+    assert int(took[1]) < 1000
+    with session(folder=folder) as open_:
+        generation = open_.house.act.route("tiny")
+        assert generation is not None
+        found = [open_.house.log.find(id) for id in asked]
+        last = [open_.house.log.find(up.ask(f"after-{number}")["id"]) for number in range(8)]
+    assert {one.release for one in found} <= {to, rolled_back}
+    assert {(one.release, one.generation) for one in last} == {(to, generation.generation)}
+
+
+def test_killed_it_leaves_nothing_running_and_starts_again(up: Up, folder: Path) -> None:
+    id = up.ask("before-the-kill")["id"]
+    up.living.kill()  # waits until its workers are gone
+    again = Up(folder)
+    with session(folder=folder) as open_:
+        assert open_.house.log.find(id).key == "before-the-kill"
+    assert 0.0 < again.ask("after-the-kill")["score"] < 1.0
+    again.living.process.send_signal(signal.SIGTERM)
+    again.living.ends()
+    assert said(folder, "tick").status == 0
+    assert_nothing_twice(folder)
