@@ -131,7 +131,10 @@ def test_a_rollback_to_the_champion_stays() -> None:
 
 
 EVERY: list[tuple[Action, list[str]]] = [
-    (MoveRoute(SYSTEM, A.digest, (B.digest,), B.digest, "3 gates passed"), [short(A.digest), short(B.digest)]),
+    (
+        MoveRoute(SYSTEM, A.digest, (B.digest,), B.digest, "3 gates passed"),
+        [short(A.digest), short(B.digest), "3 gates"],
+    ),
     (MoveRoute(SYSTEM, A.digest, (), "", "1 gate passed"), [short(A.digest), "kept warm: none"]),
     (Refuse(SYSTEM, A.digest, "it failed"), [short(A.digest), "does not answer", "it failed"]),
     (Refuse(SYSTEM, "", "nothing is deployed"), ["release -", "nothing is deployed"]),

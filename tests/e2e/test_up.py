@@ -21,7 +21,6 @@ from tests.e2e.stores import assert_nothing_twice
 from trimtab.cli.session import session
 from trimtab.kernel.canonical import short
 from trimtab.serving.segment import LIVE
-from trimtab.wiring import open_client
 
 ORDER = {"shop": "ber", "price": 61.5}
 
@@ -40,20 +39,22 @@ class Up:
         found = re.search(r"http://127.0.0.1:(\d+)/readyz", self.living.said())
         assert found is not None, self.living.said()
         self.port = int(found[1])
-        self.client = open_client("127.0.0.1", self.port, "tiny")
         until_s = time.monotonic() + 60.0
         while len(self._ready_workers(folder)) < 2:
             assert time.monotonic() < until_s, self.living.said()
             time.sleep(0.02)
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-            text: str = answer.read().decode()
-            return text
+        return self._answer(path, None)
 
     def ask(self, key: str) -> dict[str, Any]:
-        [answer] = self.client.predict([{"order_id": key, **ORDER}])
+        body = json.dumps({"instances": [{"order_id": key, **ORDER}]}).encode()
+        [answer] = json.loads(self._answer("/v1/systems/tiny/predict", body))["predictions"]
         return dict(answer)
+
+    def _answer(self, path: str, body: bytes | None) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body, timeout=10) as answer:
+            return str(answer.read().decode())
 
     @staticmethod
     def _ready_workers(folder: Path) -> list[int]:
@@ -74,7 +75,7 @@ def test_it_answers_and_ends_in_order(up: Up, folder: Path) -> None:
     answer = up.ask("new-1")
     assert 0.0 < answer["score"] < 1.0
     assert json.loads(up.get("/readyz"))
-    assert "trimtab_predictions_total" in up.get("/metrics")
+    assert "trimtab_rows_total" in up.get("/metrics")
     with session(folder=folder) as open_:
         found = open_.house.log.find(answer["id"])
     assert found.key == "new-1"

@@ -72,9 +72,8 @@ def test_killed_at_random_moments(tmp_path: Path, database: Database, database_u
                 target=steps_drill.drill_process, args=(str(tmp_path), str(effects), database_url, url, run)
             )
             process.start()
-            within_s = (
-                FIRST_S if not (effects / "effects.txt").exists() else moments.choice([EARLY_S, LATE_S, LATE_S, LATE_S])
-            )
+            begun = (effects / "effects.txt").exists()
+            within_s = moments.choice([EARLY_S, LATE_S, LATE_S, LATE_S]) if begun else FIRST_S
             process.join(moments.uniform(*within_s) if kills < wanted else None)
             if process.exitcode is None:
                 process.kill()

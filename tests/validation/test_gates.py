@@ -87,7 +87,7 @@ def test_the_order_of_rows_and_the_numbers_of_days_say_nothing(name: str, metric
 
 @every_gate
 def test_no_change_is_seldom_called_harm(name: str, metric: str) -> None:
-    """Nominally one in forty. Rows taken for independent would fail a third of these trials, or more."""
+    """Nominally one in forty."""
     free = {"margin": 0.0} if "margin" in inspect.signature(getattr(gates, name)).parameters else {}
     gate = make(name, metric, bound=truth(metric), **free)
     failed = sum(gate.judge(aa_trial(100 + seed)).outcome is Outcome.FAIL for seed in range(30))

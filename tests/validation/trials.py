@@ -10,21 +10,24 @@ from numpy.typing import NDArray
 from trimtab.validation.trial import Trial
 
 CARRIERS = ("AA", "B6", "UA")
-DAY_SD = 0.4  # of what rows of one day share, in log-odds
+TRUTH_SD = 1.5  # of what both releases see, in log-odds
+WEATHER_SD = 1.2  # of what rows of one day share and no release sees
+DAY_SD = 0.8  # of what a release gets wrong for a whole day
 
 
 def aa_trial(seed: int, *, days: int = 28, rows_a_day: int = 18) -> Trial:
-    """Two releases that are equally good: both know the truth up to a day's noise of their own and a row's."""
+    """Two releases that are equally good, each wrong in its own way about whole days and about single rows."""
     generator = np.random.default_rng(seed)
     rows = days * rows_a_day
     day = np.repeat(np.arange(days), rows_a_day)
-    truth = generator.normal(size=rows)
+    truth = generator.normal(scale=TRUTH_SD, size=rows)
+    weather = generator.normal(scale=WEATHER_SD, size=days)[day]
 
     def release() -> NDArray[np.float64]:
         seen = truth + generator.normal(scale=DAY_SD, size=days)[day] + generator.normal(scale=0.3, size=rows)
         return probability(seen)
 
-    label = (generator.random(rows) < probability(truth)).astype(float)
+    label = (generator.random(rows) < probability(truth + weather)).astype(float)
     columns = {"carrier": list(np.tile(CARRIERS, rows // len(CARRIERS)))}
     return Trial(label, release(), release(), "release 0123456789ab", day, columns)
 
