@@ -47,8 +47,8 @@ format: .venv/.installed-dev ## let ruff format, and mend what it can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: .venv/.installed-dev ## the benchmarks, beside their rivals; takes long, loads the machine
-	@$(BIN)/python benchmarks/run.py
+bench: .venv/.installed-dev ## durable steps beside Prefect and ZenML; takes long, loads the machine
+	@$(BIN)/python benchmarks/steps/run.py
 
 lock: ## resolve all dependencies anew and write constraints.txt
 	@./tools/lock $(PYTHON)

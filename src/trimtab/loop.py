@@ -10,8 +10,8 @@ from datetime import datetime
 
 from trimtab.deployment.decide import decide_rollback
 from trimtab.deployment.explain import explain
+from trimtab.house import training_run
 from trimtab.house.house import House
-from trimtab.house.training_run import record_run, release_of, spec_of, undecided, verdicts_of
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Busy, ContractBreach, Refused
 from trimtab.kernel.happening import Happening
@@ -63,12 +63,20 @@ def materialise(house: House) -> Iterator[Happening]:
 
 
 def train(house: House, now: datetime, actor: str) -> str:
-    """Training: a durable run on everything known at `now`; its id. The same facts give the same run."""
-    spec = spec_of(house, now)
+    """Training: a durable run on everything known at `now`; its id. The same facts give the same run.
+
+    Raises:
+        Refused: there is too little to learn from, or to judge by.
+    """
+    spec = training_run.spec_of(house, now)
     house.workshop()
-    with house.steps() as steps:
-        result = steps.run(training, spec.id, spec.body())
-    record_run(house, spec, result, at=now, actor=actor)
+    try:
+        with house.steps() as steps:
+            result = steps.run(training, spec.id, spec.body())
+    except Refused as refused:
+        training_run.record_refusal(house, refused, at=now, actor=actor)
+        raise
+    training_run.record_run(house, spec, result, at=now, actor=actor)
     return spec.id
 
 
@@ -78,8 +86,8 @@ def release(house: House, run: str, now: datetime, actor: str) -> str:
     Raises:
         Refused: a gate did not pass.
     """
-    verdicts = verdicts_of(house, run)
-    made = release_of(house, run, verdicts)
+    verdicts = training_run.verdicts_of(house, run)
+    made = training_run.release_of(house, run, verdicts)
     return house.release_writer.create(made, verdicts, run, at=now, actor=actor)
 
 
@@ -122,15 +130,14 @@ def monitor(house: House, now: datetime) -> Iterator[Happening]:
 
 def retrain(house: House, now: datetime) -> Iterator[Happening]:
     """Retraining: if a trigger is due, train, judge and deploy; a refusal is an outcome, not an accident."""
-    run = undecided(house, "loop")
-    if not run:
-        last = house.reader.pointer(f"run/{house.name}")
-        reason = decide_retraining(house.system.retrain, None if last is None else last.moved_at, now)
-        if not reason:
-            return
-        yield Happening("retraining", reason)
-        run = train(house, now, "loop")
+    run = training_run.undecided(house, "loop")
     try:
+        if not run:
+            reason = decide_retraining(house.system.retrain, training_run.last_tried(house), now)
+            if not reason:
+                return
+            yield Happening("retraining", reason)
+            run = train(house, now, "loop")
         digest = release(house, run, now, "loop")
         yield Happening("validation", f"release {short(digest)} passed its gates", "good")
         yield Happening("deployment", deploy(house, digest, now, "loop"), "good")

@@ -37,9 +37,10 @@ def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Lived:
     return Lived(folder, figures_of(folder.with_suffix(".json")))
 
 
-def small_life(folder: Path, *, step_h: int = 6) -> Living:
+def small_life(folder: Path, *, step_h: int = 6, workers: int = 2) -> Living:
     """The small system's life, started."""
-    return Living(python("tiny_life", folder, folder.with_suffix(".json"), step_h), folder)
+    command = python("tiny_life", folder, folder.with_suffix(".json"), step_h)
+    return Living(command, folder, TRIMTAB_WORKERS=str(workers))
 
 
 def small_lived(folder: Path, *, step_h: int = 6) -> Lived:

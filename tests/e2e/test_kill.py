@@ -44,7 +44,7 @@ def test_killed_at_random_moments(small: Lived, tmp_path: Path) -> None:
     deaths += [("retraining", 3.0), *[("production", 0.1)] * 3, ("figures", 0.05), ("figures", 0.2)]
     killed: Counter[str] = Counter()
     for line, most_s in deaths:
-        life = small_life(folder)
+        life = small_life(folder, workers=1)
         # Of training nothing is said any more where an earlier life was killed behind it.
         assert life.reaches(line, "server" if line.startswith("training") else line), life.said()
         time.sleep(chance.uniform(0.0, most_s))

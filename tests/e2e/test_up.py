@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.command import said
 from tests.e2e.conftest import Lived, copied
 from tests.e2e.living import Living, trimtab, workers
-from tests.e2e.stores import assert_nothing_twice
+from tests.e2e.stores import assert_nothing_twice, story
 
 from trimtab.cli.session import session
 from trimtab.kernel.canonical import short
@@ -123,5 +123,14 @@ def test_killed_it_leaves_nothing_running_and_starts_again(up: Up, folder: Path)
     assert 0.0 < again.ask("after-the-kill")["score"] < 1.0
     again.living.process.send_signal(signal.SIGTERM)
     again.living.ends()
-    assert said(folder, "tick").status == 0
+    done = said(folder, "tick")
+    assert done.status == 0, done.err
     assert_nothing_twice(folder)
+
+
+def test_a_retraining_that_is_refused_is_written_down_and_not_tried_at_every_turn(up: Up, folder: Path) -> None:
+    """The labels are years old: the days that a trial would be held on have none."""
+    assert up.living.process.poll() is None
+    assert [kind for kind, _, _, _ in story(folder)].count("training.refused") == 1
+    said_before = folder.with_suffix(".log").read_text()
+    assert said_before.count("kept the champion: ") == 1

@@ -58,7 +58,7 @@ def test_equals_brute_force(
         assert row == (a, b, world.asked([(a, b, at)])["at"][0], *(values or (None, None, None)), age)
 
 
-def fact(event: int, known: int, x: float) -> Row:
+def fact(event: float, known: float, x: float) -> Row:
     return Row("JFK", None, event, known, x, None, None)
 
 
@@ -73,6 +73,7 @@ def fact(event: int, known: int, x: float) -> Row:
         pytest.param([fact(3, 3, 1.0), fact(3, 5, 2.0)], 4, 1.0, id="a correction that is not known yet"),
         pytest.param([fact(3, 3, 1.0), fact(3, 5, 2.0)], 5, 2.0, id="a correction, once known"),
         pytest.param([fact(3, 5, 2.0), fact(3, 3, 1.0)], 9, 2.0, id="a correction, whatever the order of arrival"),
+        pytest.param([fact(3, 3, 1.0), fact(3 - world.MICRO, 5, 2.0)], 9, 1.0, id="late by a microsecond"),
         pytest.param([fact(3, 3, 1.0), fact(3, 3, 2.0)], 3, 2.0, id="of exact duplicates the last to arrive"),
         pytest.param([fact(3, 1, 1.0), fact(3, 2, 2.0)], 3, 2.0, id="of two forecasts the one known last"),
         pytest.param([fact(3, 2, 2.0), fact(3, 1, 1.0)], 3, 2.0, id="of two forecasts, whatever the order"),

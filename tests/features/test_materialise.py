@@ -93,6 +93,17 @@ def test_a_question_at_the_floor_sees_all_that_it_must(store: LmdbWriter, beside
     assert read(store, 32, "EWR")[1:] == ([8.0, 4.0] if beside > 0 else [0.0, 0.0])
 
 
+@pytest.mark.parametrize("cuts", [[40], [4, 40], [4, 5, 40]])
+def test_corrections_are_seen_once_they_are_known(store: LmdbWriter, cuts: list[int]) -> None:
+    versions = [(3, 3, 1.0), (3, 5, 2.0), (3, 5, 3.0), (3 - world.MICRO, 6, 4.0)]
+    held_ = HeldVersions([Row("JFK", None, event, known, x, None, None) for event, known, x in versions], cuts)
+    newest = held_.newest
+    for number in range(1, newest + 1):
+        held_.newest = number
+        Materialise(store, held_, quarters(40))(FEATURES)
+    assert [read(store, at)[0] for at in (2, 3, 4, 5, 6, 9)] == [None, 1.0, 1.0, 3.0, 3.0, 3.0]
+
+
 def test_late_facts_that_can_never_be_seen_are_not_kept(store: LmdbWriter) -> None:
     rows = [
         Row("JFK", None, 30, 30, 1.0, None, None),

@@ -147,7 +147,7 @@ def test_constant_scores_are_judged_as_knowing_nothing(name: str, metric: str, c
     verdict = make(name, metric, bound={"roc_auc": 0.6, "log_loss": 0.5}[metric]).judge(
         replace(trial, challenger=scores)
     )
-    assert verdict.outcome is Outcome.FAIL
+    assert verdict.outcome is not Outcome.PASS
     assert math.isfinite(verdict.value)
 
 

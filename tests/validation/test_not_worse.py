@@ -44,20 +44,20 @@ def test_the_same_scores_are_not_worse_even_without_a_margin(metric: str) -> Non
 
 
 def test_no_change_passes_and_fails_equally_seldom_without_a_margin() -> None:
-    """Each end of the interval is nominally left by one in forty; with 28 days a little more."""
+    """Each end is nominally left by one in forty; with 28 days it is one in twenty, with 60 one in thirty."""
     outcomes = [not_worse("log_loss", margin=0.0).judge(aa_trial(1000 + seed)).outcome for seed in range(80)]
     passed, failed = outcomes.count(Outcome.PASS), outcomes.count(Outcome.FAIL)
-    assert 1 <= passed <= 8
-    assert 1 <= failed <= 8
+    assert 1 <= passed <= 10
+    assert 1 <= failed <= 10
 
 
 def test_days_are_the_unit_of_evidence() -> None:
     """Were rows taken for independent, one trial in six would be called harm that is none."""
     gate = not_worse("log_loss", margin=0.0)
-    trials = [aa_trial(100 + seed) for seed in range(60)]
+    trials = [aa_trial(100 + seed) for seed in range(25)]
     rows = [replace(one, block=np.arange(len(one.label))) for one in trials]
-    assert sum(gate.judge(one).outcome is Outcome.FAIL for one in trials) <= 4
-    assert sum(gate.judge(one).outcome is Outcome.FAIL for one in rows) >= 8
+    assert sum(gate.judge(one).outcome is Outcome.FAIL for one in trials) <= 2
+    assert sum(gate.judge(one).outcome is Outcome.FAIL for one in rows) >= 4
 
 
 def test_no_change_passes_with_a_margin_that_a_month_can_show() -> None:

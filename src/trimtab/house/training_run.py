@@ -12,7 +12,7 @@ import polars as pl
 from trimtab.house.environment import environment
 from trimtab.house.house import House
 from trimtab.kernel.canonical import Json, JsonMap
-from trimtab.kernel.errors import NotFound
+from trimtab.kernel.errors import NotFound, Refused
 from trimtab.kernel.feature_schema import feature_from
 from trimtab.kernel.moment import to_us
 from trimtab.kernel.release import Release
@@ -22,6 +22,7 @@ from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.validation.trial import Trial, judge
 
 KIND = "run"
+_REFUSED = "untrained"
 _DECIDED = ("route.moved", "release.refused", "deployment.refused")
 
 
@@ -97,6 +98,21 @@ def run_record(house: House, run: str) -> JsonMap:
     if body is None:
         raise NotFound("run", run or f"of {house.name}", do="make one with: trimtab train")
     return body
+
+
+def record_refusal(house: House, refused: Refused, *, at: datetime, actor: str) -> None:
+    """Write down that nothing could be trained, and why: the next training is due when the next reason comes."""
+    with house.journal.begin(at=at, actor=actor) as unit:
+        unit.append("training.refused", house.name, {"because": refused.got})
+        unit.point(f"{_REFUSED}/{house.name}", str(to_us(at)))
+
+
+def last_tried(house: House) -> datetime | None:
+    """When a training was last finished, or refused since; None before the first one that was finished."""
+    last, refused = (house.reader.pointer(f"{kind}/{house.name}") for kind in (KIND, _REFUSED))
+    if last is None or refused is None:
+        return None if last is None else last.moved_at
+    return max(last.moved_at, refused.moved_at)
 
 
 def undecided(house: House, actor: str) -> str:
