@@ -247,3 +247,33 @@ def test_two_versions_of_a_view_live_side_by_side(tmp_path: Path) -> None:
     old.materialise()
     assert_parity(old, questions)
     store.close()
+
+
+@pytest.mark.parametrize("column", ["event", "known"])
+def test_what_a_view_robs_of_its_time_is_no_fact(tmp_path: Path, column: str) -> None:
+    def robbed(facts: pl.LazyFrame) -> pl.LazyFrame:
+        return facts.select("a", "event", "known", "x").with_columns(pl.when(pl.col("x") < 2).then(column))
+
+    rows = [Row("JFK", 1, 4, 4, 1.0, None, None), Row("JFK", 1, 6, 6, 2.0, None, None)]
+    store = LmdbWriter(tmp_path)
+    features = FeatureSet(
+        (FeatureView("v", robbed, SOURCE.name, ("a",), None, "", "here:1"),), {SOURCE.name: SOURCE}
+    )
+    bench = Bench(features, store, HeldVersions(rows, [9]), 4 * HOUR)
+    bench.materialise()
+    assert assert_parity(bench, [("JFK", 1, 5), ("JFK", 1, 6)]).values == [[None], [2.0]]
+    store.close()
+
+
+def test_a_key_of_another_width_is_the_same_key(tmp_path: Path) -> None:
+    def narrow(facts: pl.LazyFrame) -> pl.LazyFrame:
+        return facts.select(pl.col("b").cast(pl.Int16), "event", "known", "x")
+
+    store = LmdbWriter(tmp_path)
+    features = FeatureSet(
+        (FeatureView("v", narrow, SOURCE.name, ("b",), None, "", "here:1"),), {SOURCE.name: SOURCE}
+    )
+    bench = Bench(features, store, HeldVersions([Row(None, 2, 4, 4, 1.0, None, None)], [9]), 4 * HOUR)
+    bench.materialise()
+    assert assert_parity(bench, [(None, 2, 5), (None, 1, 5)]).values == [[1.0], [None]]
+    store.close()
