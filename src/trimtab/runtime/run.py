@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -97,18 +97,32 @@ class StepRun:
 
     def _all_finished(self, calls: list[_Call], fresh: list[Any]) -> list[Json]:
         different = {call.key: call for call in reversed(calls)}
+        stopped = threading.Event()
+
+        def finished(call: _Call) -> Json:
+            # Items that have begun are let finish and are stored; the others wait for the next attempt.
+            if stopped.is_set():
+                raise CancelledError
+            try:
+                return self._finished(call, fresh)
+            except BaseException:
+                stopped.set()
+                raise
+
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="step") as pool:
             futures: dict[str, Future[Json]] = {
-                call.key: pool.submit(copy_context().run, self._finished, call, fresh)
-                for call in reversed(different.values())
+                call.key: pool.submit(copy_context().run, finished, call) for call in reversed(different.values())
             }
             try:
-                found = {key: future.result() for key, future in futures.items()}
+                wait(futures.values())
             except BaseException:
-                # Items that have begun are let finish and are stored; the others wait for the next attempt.
-                pool.shutdown(wait=True, cancel_futures=True)
+                stopped.set()
                 raise
-        return [found[call.key] for call in calls]
+        failures = [error for error in (future.exception() for future in futures.values()) if error]
+        for error in failures:
+            if not isinstance(error, CancelledError):
+                raise error
+        return [futures[call.key].result() for call in calls]
 
     def _finished(self, call: _Call, fresh: list[Any]) -> Json:
         stored = self._results.get(call.key)
