@@ -103,7 +103,8 @@ def test_the_clock_s_step_makes_no_difference(
 def test_the_clock_s_step_makes_no_difference_to_a_retraining(small: Lived, tmp_path: Path) -> None:
     """Both steps have a tick when the retraining is due; its release answers from then on, and not before."""
     fine = small_lived(tmp_path / "fine", step_h=2)
-    assert answers(fine.folder).equals(answers(small.folder))
+    # A release names the dataset versions that it was trained on; of these there are more where steps are shorter.
+    assert answers(fine.folder).drop("release").equals(answers(small.folder).drop("release"))
     assert {**fine.figures, "ledger_entries": 0} == {**small.figures, "ledger_entries": 0}
     asked = answers(small.folder).group_by("release").agg(pl.col("at").min(), pl.col("at").max().alias("last"))
     with session(folder=small.folder) as open_:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -109,6 +110,8 @@ def test_in_time_the_result_and_the_error_pass_through() -> None:
     assert within(lambda: 7, "fast", 5.0) == 7
     with pytest.raises(ZeroDivisionError):
         within(lambda: 1 // 0, "fast", 5.0)
+    with pytest.raises(SystemExit):
+        within(sys.exit, "fast", 5.0)
 
 
 def test_many_that_end_just_at_their_time_out_hand_in_a_result_or_time_out() -> None:

@@ -75,7 +75,9 @@ def within(call: Callable[[], Any], name: str, timeout_s: float) -> Any:
         try:
             try:
                 result, error = call(), None
-            except Exception as raised:
+            except _Stopped:
+                raise
+            except BaseException as raised:
                 result, error = None, raised
             with lock:
                 outcome.append((result, error))
