@@ -36,6 +36,7 @@ def test_stopped_behind_each_write_in_turn(tmp_path: Path, kinds: str, at_least:
     assert_nothing_twice(folder)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(small: Lived, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     chance = random.Random(20240330)
@@ -59,6 +60,7 @@ def test_killed_at_random_moments(small: Lived, tmp_path: Path) -> None:
     assert_nothing_twice(folder)
 
 
+@pytest.mark.slow
 def test_workers_killed_while_they_serve(small: Lived, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     chance = random.Random(7)
@@ -78,6 +80,7 @@ def test_workers_killed_while_they_serve(small: Lived, tmp_path: Path) -> None:
     assert_nothing_twice(folder)
 
 
+@pytest.mark.slow
 def test_flights_killed_at_random_moments(prepared: Lived, undisturbed: Lived, tmp_path: Path) -> None:
     folder = copied(prepared, tmp_path / "flights")
     chance = random.Random(401)
