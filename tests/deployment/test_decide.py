@@ -40,7 +40,7 @@ def stored(plan: Plan) -> bytes:
     return canonical([action.body() for action in plan])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(releases, routes)
 def test_the_same_facts_give_the_same_deployment(one: Release, now: Route | None) -> None:
     again = release_from(one.body())
@@ -49,7 +49,7 @@ def test_the_same_facts_give_the_same_deployment(one: Release, now: Route | None
     assert stored(blue_green().decide(one, now)) == stored(decide_deploy(one, now))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(routes, st.sampled_from(["", *DIGESTS]), st.lists(st.sampled_from(DIGESTS), unique=True))
 def test_the_same_facts_give_the_same_rollback(now: Route | None, to: str, known: list[str]) -> None:
     same = None if now is None else route_from(now.body())
@@ -57,7 +57,7 @@ def test_the_same_facts_give_the_same_rollback(now: Route | None, to: str, known
     assert stored(plan) == stored(decide_rollback(SYSTEM, same, to, list(known)))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(releases, routes)
 def test_whatever_moves_can_be_moved_back(one: Release, now: Route | None) -> None:
     (action,) = decide_deploy(one, now)

@@ -129,5 +129,5 @@ class Routes(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Routes.TestCase.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+Routes.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
 test_routes = Routes.TestCase

@@ -87,7 +87,7 @@ def test_a_clock_without_a_zone_is_refused() -> None:
         join_labels(predictions("a"), labels(), LATE, datetime(2013, 4, 1))  # noqa: DTZ001 - that is the point
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.booleans(), st.integers(0, 6)), max_size=12),
     st.integers(-1, 7),

@@ -57,7 +57,7 @@ def some_rows(days: int, per_day: int = 6, release: str = "aaa", seed: int = 0) 
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(
         st.tuples(
@@ -119,7 +119,7 @@ def test_months_begin_with_their_first_instant(zone: str, year: int, number: int
         assert to_us(monitor.settled(settled_at + timedelta(minutes=minutes))) == begins
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.integers(0, 2975 * 1440).map(lambda n: datetime(2012, 12, 1, tzinfo=UTC) + timedelta(minutes=n)),
     st.sampled_from(ZONES),

@@ -53,7 +53,7 @@ def create(writer: ReleaseWriter, stores: Stores, name: str, system: str = SYSTE
     return writer.create(one, [verdict()], f"train-{name}", at=stores.minute(), actor="user:ada")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(some_releases)
 def test_the_address_is_the_content_and_nothing_else(one: Release) -> None:
     stored = canonical(one.body())
@@ -168,7 +168,7 @@ def test_a_blob_that_was_changed_is_corrupt(
     assert corrupt.value.where == str(path)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), max_size=6))
 def test_who_was_in_production_when(reader: ReleaseReader, stores: Stores, moves: list[tuple[str, int]]) -> None:
     system = f"system-{next(EXAMPLES)}"

@@ -39,7 +39,7 @@ def trained(triggers: list[Monthly], first: datetime, ticks: list[datetime]) -> 
     return done
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(minutes, min_size=1, max_size=60),
     st.integers(0, 1440),

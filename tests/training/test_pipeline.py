@@ -90,7 +90,7 @@ def opened(system: str, rows: pl.DataFrame) -> Shop:
     return shop
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.integers(-40 * 24, 0), min_size=1, max_size=30),
     st.integers(1, 30 * 24),

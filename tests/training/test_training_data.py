@@ -30,7 +30,7 @@ frames = st.integers(0, 6).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(frames, frames)
 def test_encoding_many_rows_is_encoding_each(seen: pl.DataFrame, asked: pl.DataFrame) -> None:
     """Categories are learnt from some rows, and others are asked: what was never seen is missing."""
@@ -43,7 +43,7 @@ def test_encoding_many_rows_is_encoding_each(seen: pl.DataFrame, asked: pl.DataF
         np.testing.assert_array_equal(matrix[number], encoder.matrix([list(row)])[0])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(frames)
 def test_categories_are_those_that_were_seen_in_order(seen: pl.DataFrame) -> None:
     features = {one.name: one for one in learn_features(seen, seen.columns)}
@@ -51,7 +51,7 @@ def test_categories_are_those_that_were_seen_in_order(seen: pl.DataFrame) -> Non
     assert [name for name, one in features.items() if one.categories is not None] == ["text"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(frames)
 def test_the_order_of_rows_decides_nothing(seen: pl.DataFrame) -> None:
     mixed = seen.sample(fraction=1, shuffle=True, seed=7)

@@ -26,7 +26,7 @@ def test_the_value_is_that_of_scikit_learn(seed: int) -> None:
 
 def test_the_interval_is_as_wide_as_the_days_differ() -> None:
     """Against the spread of the metric over fresh months, which nobody has in practice."""
-    losses = [log_loss(one.label, one.challenger) for one in (aa_trial(seed) for seed in range(200))]
+    losses = [log_loss(one.label, one.challenger) for one in (aa_trial(seed) for seed in range(150))]
     widths = [floor("log_loss", at_least=0.5).judge(aa_trial(seed)) for seed in range(20)]
     width = float(np.mean([one.high - one.low for one in widths]))
     assert width == pytest.approx(2 * 1.96 * float(np.std(losses)), rel=0.2)

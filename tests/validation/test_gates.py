@@ -47,7 +47,7 @@ every_gate = pytest.mark.parametrize(("name", "metric"), EVERY)
 @cache
 def truth(metric: str) -> float:
     """What a release of the simulated trials is worth in the long run."""
-    trial = aa_trial(99, days=3000)
+    trial = aa_trial(99, days=2000)
     return METRICS[metric].function(trial.label, trial.challenger)
 
 
@@ -90,7 +90,7 @@ def test_no_change_is_seldom_called_harm(name: str, metric: str) -> None:
     """Nominally one in forty."""
     free = {"margin": 0.0} if "margin" in inspect.signature(getattr(gates, name)).parameters else {}
     gate = make(name, metric, bound=truth(metric), **free)
-    failed = sum(gate.judge(aa_trial(100 + seed)).outcome is Outcome.FAIL for seed in range(30))
+    failed = sum(gate.judge(aa_trial(100 + seed)).outcome is Outcome.FAIL for seed in range(24))
     assert failed <= 4
 
 
