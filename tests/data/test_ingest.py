@@ -181,6 +181,19 @@ def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
     assert sum(version.rows for version in counts) == rest.height
 
 
+def test_a_clock_that_goes_back_takes_no_knowledge_back(room: Room) -> None:
+    feed = Feed(table(("a", 0, 1, 1)))
+    source = source_of(feed)
+    room.ingest(source, hour(4))
+    feed.frame = table(("a", 0, 1, 1), ("bad", 0, None, 1), ("c", 0, 5, 1))
+    version = room.ingest(source, hour(2))
+    assert version is not None
+    assert (version.rows, version.quarantined) == (0, 1)
+    assert (version.known_from_us, version.known_until_us) == (to_us(hour(4)), to_us(hour(4)))
+    room.ingest(source, hour(6))
+    assert ids(room.rows(source)) == ["a", "c"]
+
+
 def test_instants_around_the_change_of_clocks(room: Room) -> None:
     # New York lives 01:30 twice on 2013-11-03 and skips 02:30 on 2013-03-10.
     instants = [
