@@ -57,7 +57,7 @@ def number(sums: Digits) -> Floats:
     >>> number(Digits(ones.whole.sum(axis=0, keepdims=True), ones.lowest)).tolist()
     [1.0]
     """
-    if sums.whole.shape[1] == 1 and sums.lowest == 0:
+    if sums.whole.shape[1] == 1 and sums.lowest == 0 and (np.abs(sums.whole) < 1 << _MANTISSA_BITS).all():
         return sums.whole[:, 0].astype(np.float64)
     # One more column than the sums need: the highest one then never holds more than 32 bits.
     whole = _carried(np.concatenate([sums.whole, np.zeros((len(sums.whole), 1), np.int64)], axis=1))
