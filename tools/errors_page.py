@@ -86,6 +86,7 @@ def _samples() -> Iterator[TrimtabError]:
     yield errors.StepTimedOut("fit", 600.0)
     yield errors.NotAcknowledged(7, [4121, 4123], 1.0)
     yield errors.ServerUnavailable("127.0.0.1:8600", got="connection refused")
+    yield errors.AnswerOverdue("127.0.0.1:8600", within_s=120.0)
     yield errors.TrackingFailed(
         "logging run 'flight-delay/train/2013-04'",
         where="sqlite:////home/ada/flights/.trimtab/mlflow.db",

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from trimtab.kernel.canonical import JsonMap
-from trimtab.kernel.errors import RequestInvalid, ServerUnavailable
+from trimtab.kernel.errors import AnswerOverdue, RequestInvalid, ServerUnavailable
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 120.0  # longer than a worker takes to start on a busy machine
 
 
 class HttpPredictionClient:
@@ -24,13 +24,22 @@ class HttpPredictionClient:
         self._local = threading.local()
 
     def predict(self, rows: Sequence[JsonMap]) -> list[JsonMap]:
-        """One request. It is never sent twice: a lost answer may have been recorded."""
+        """One request. It is never sent twice: a lost answer may have been recorded.
+
+        Raises:
+            ServerUnavailable: the connection broke, and with it whatever had not been recorded.
+            AnswerOverdue: the request may be waiting in the socket's queue for a worker that starts.
+            RequestInvalid: the server refused the request.
+        """
         connection = self._connection()
         try:
             body = msgspec.json.encode({"instances": rows})
             connection.request("POST", self._path, body, {"content-type": "application/json"})
             response = connection.getresponse()
             data = response.read()
+        except TimeoutError as error:
+            connection.close()
+            raise AnswerOverdue(f"{self._host}:{self._port}", within_s=_TIMEOUT_S) from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             got = f"{type(error).__name__}: {error}"

@@ -248,7 +248,8 @@ def _born(pid: int) -> int:
         return 1 if not Path("/proc/self").exists() and _exists(pid) else 0
     # The second field is the program's name in parentheses and may hold anything.
     fields = stat[stat.rindex(b")") + 2 :].split()
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+    # A killed process is a zombie while other threads of it still hold its files: it is dead when none is left.
+    return 0 if fields[0] in (b"Z", b"X") and int(fields[17]) <= 1 else int(fields[19])
 
 
 def _exists(pid: int) -> bool:

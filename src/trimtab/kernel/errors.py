@@ -247,6 +247,17 @@ class ServerUnavailable(TrimtabError):
         super().__init__(f"no answer from {address}", got=got, do=do or "start it with: trimtab up")
 
 
+class AnswerOverdue(TrimtabError):
+    """A request without an answer that may still be answered, and recorded, by a worker that comes late."""
+
+    def __init__(self, address: str, *, within_s: float) -> None:
+        super().__init__(
+            f"no answer from {address} in time",
+            allowed=f"an answer within {within_s:g} s",
+            do="look at .trimtab/logs; run the same command again: it asks the log first what was answered",
+        )
+
+
 class TrackingFailed(TrimtabError):
     """The tracking server does not answer, or does not take a run."""
 

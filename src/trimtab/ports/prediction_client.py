@@ -15,7 +15,8 @@ class PredictionClient(Protocol):
         """Answers in the order of the rows: id, key, score, missing views.
 
         Raises:
-            ServerUnavailable: no answer came; whether the rows were recorded is not known.
+            ServerUnavailable: no answer will come; what was recorded of the rows stands in the log by now.
+            AnswerOverdue: no answer came in time; the rows may still be recorded.
             RequestInvalid: the server refused the request.
         """
         ...

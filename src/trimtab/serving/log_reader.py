@@ -41,7 +41,10 @@ class LogReader:
 
     def recent(self) -> Iterator[Prediction]:
         """Records of live and sealed segments, oldest segment first. Damaged segments are left to `find`."""
-        for path in sorted([*self._folder.files(SEALED), *self._folder.files(LIVE)]):
+        # Live ones are listed first: one that is sealed between the two looks is in the second.
+        live = self._folder.files(LIVE)
+        sealed = {path.stem: path for path in self._folder.files(SEALED)}
+        for _, path in sorted(({path.stem: path for path in live} | sealed).items()):
             try:
                 segment = read_segment(path)
             except FileNotFoundError:

@@ -73,6 +73,7 @@ class Replay:
 
         Raises:
             ServerUnavailable: no answer for a minute.
+            AnswerOverdue: a request that may be answered yet; it must not be sent again while this server lives.
             RequestInvalid: the server refuses a question.
         """
         with ThreadPoolExecutor(CONNECTIONS) as pool:
