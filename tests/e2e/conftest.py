@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import time
 from dataclasses import dataclass
@@ -10,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.living import Living, figures_of, python, trimtab
+from tests.e2e import tiny_life
+from tests.e2e.living import Living, figures_of, trimtab
+
+from trimtab.cli.session import session
 
 DAYS = 2
 
@@ -28,7 +30,7 @@ def demo(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Living:
     """`trimtab demo`, started."""
     json_file = folder.with_suffix(".json")
     asked = ["--dir", str(folder), "--json", str(json_file), "--days", str(days), "--step", str(step_h)]
-    return Living(trimtab("demo", *asked), folder, folder.parent)
+    return Living(trimtab("demo", *asked), folder, cwd=folder.parent)
 
 
 def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Lived:
@@ -39,8 +41,8 @@ def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Lived:
 
 def small_life(folder: Path, *, step_h: int = 6, workers: int = 2) -> Living:
     """The small system's life, started."""
-    command = python("tiny_life", folder, folder.with_suffix(".json"), step_h)
-    return Living(command, folder, TRIMTAB_WORKERS=str(workers))
+    json_file = folder.with_suffix(".json")
+    return Living(tiny_life.write, folder, folder, json_file, step_h, TRIMTAB_WORKERS=str(workers))
 
 
 def small_lived(folder: Path, *, step_h: int = 6) -> Lived:
@@ -65,16 +67,27 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Lived:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """The flights when the first release goes live: killed there, and before, while it was ingested and trained."""
     folder = tmp_path_factory.mktemp("prepared") / "flights"
-    chance = random.Random(2013)
-    # Behind history comes the training, of which nothing is said until it is over.
-    deaths = [("flights@000001", 0.2), ("arrivals@000002", 0.5), ("flights@000003", 3.0)]
-    deaths += [("Flights", chance.uniform(2.0, 6.0)) for _ in range(2)]
+    deaths = [("flights@000001", 0.2), *[("Flights", wait_s) for wait_s in (1.1, 2.5, 4.0)]]
+    kills = 0
     for line, wait_s in [*deaths, ("passed its gates", 0.0), ("answers flight-delay", 0.0)]:
+        if _is_live(folder):
+            break  # the last one was killed too late
         life = demo(folder)
-        assert life.reaches(line, "serving"), life.said()
-        time.sleep(wait_s)
-        life.kill()
-    return Lived(folder, {}, kills=7)
+        assert life.reaches(line), life.said()
+        until_s = time.monotonic() + wait_s
+        # Of the training, which comes behind history, nothing is said until it is over.
+        while time.monotonic() < until_s and "finished" not in life.said():
+            time.sleep(0.01)
+        kills += life.kill()
+    assert _is_live(folder)
+    return Lived(folder, {}, kills)
+
+
+def _is_live(folder: Path) -> bool:
+    if not (folder / ".trimtab" / "trimtab.db").exists():
+        return False
+    with session(folder=folder) as open_:
+        return open_.house.act.route(open_.house.name) is not None
 
 
 def copied(project: Lived, folder: Path) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +49,60 @@ def workers(folder: Path) -> list[int]:
     return found
 
 
-class Living:
-    """The process, from its start to its end; what it says goes to a file beside the project."""
+class Fork:
+    """A call in a fork of a process that has imported everything: what starts often shall start quickly."""
 
-    def __init__(self, command: list[str], folder: Path, cwd: Path = ROOT, **settings: str) -> None:
+    def __init__(
+        self, call: Callable[..., None], arguments: tuple[object, ...], log: Path, **settings: str
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.e2e.stopping"])
+        self._process = context.Process(target=_forked, args=(call, arguments, str(log), settings))
+        self._process.start()
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self._process.exitcode
+
+
+def _forked(call: Callable[..., None], arguments: tuple[object, ...], log: str, settings: dict[str, str]) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(file, number)
+    os.environ.update(environment() | settings)
+    call(*arguments)
+
+
+class Living:
+    """A process from its start to its end; what it says goes to a file beside the project."""
+
+    def __init__(
+        self,
+        command: list[str] | Callable[..., None],
+        folder: Path,
+        *arguments: object,
+        cwd: Path = ROOT,
+        **settings: str,
+    ) -> None:
+        """Start a command line, or a fork with a function of the tests and its arguments."""
         self._folder = folder
         self._log = folder.with_suffix(".log")
-        self._from = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=cwd, env={**environment(), **settings}
-            )
+        self._log.touch()
+        self._from = self._log.stat().st_size
+        self.process: Fork | subprocess.Popen[bytes]
+        if callable(command):
+            self.process = Fork(command, arguments, self._log, **settings)
+        else:
+            with self._log.open("ab") as log:
+                env = environment() | settings
+                self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, env=env)
 
     def said(self) -> str:
         """Since this process started."""
@@ -74,11 +120,13 @@ class Living:
             time.sleep(0.005)
         return True
 
-    def kill(self) -> None:
-        """`kill -9` of this process alone; its workers must end by themselves."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def kill(self) -> bool:
+        """`kill -9` of this process alone; its workers must end by themselves. False if it had ended before."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+        killed = self.process.wait() == -signal.SIGKILL
         wait_until_gone(self._folder)
+        return killed
 
     def ends(self) -> str:
         """Wait for its good end; what it said."""

@@ -34,7 +34,7 @@ class Up:
     """The running server."""
 
     def __init__(self, folder: Path) -> None:
-        self.living = Living(trimtab("up", "--every", "1h"), folder, folder)
+        self.living = Living(trimtab("up", "--every", "1h"), folder, cwd=folder)
         assert self.living.reaches("/metrics"), self.living.said()
         found = re.search(r"http://127.0.0.1:(\d+)/readyz", self.living.said())
         assert found is not None, self.living.said()

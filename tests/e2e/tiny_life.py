@@ -1,10 +1,9 @@
-"""A small system's whole life, as `trimtab demo` lives the flights': `tiny_life.py FOLDER JSON [STEP_H]`."""
+"""A small system's whole life, as `trimtab demo` lives the flights'."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,6 +64,6 @@ def lived(folder: Path, step_h: int = 6) -> dict[str, Json]:
         return figures(open_.house, to_live.settled, "UTC")
 
 
-if __name__ == "__main__":
-    found = lived(Path(sys.argv[1]), *(int(number) for number in sys.argv[3:]))
-    Path(sys.argv[2]).write_text(json.dumps(found, indent=2, sort_keys=True))
+def write(folder: Path, json_file: Path, step_h: int = 6) -> None:
+    """Live it, and write the figures."""
+    json_file.write_text(json.dumps(lived(folder, step_h), indent=2, sort_keys=True))
