@@ -20,6 +20,7 @@ from trimtab.adapters.outbox_sql import SqlOutbox
 from trimtab.adapters.tables_delta import DeltaTables
 from trimtab.data.ingest import Ingest
 from trimtab.data.versions import Versions
+from trimtab.kernel.dataset_version import DatasetVersion
 from trimtab.kernel.source import Source
 from trimtab.ports.journal import Unit
 
@@ -61,6 +62,12 @@ class Room:
     tables: CrashingTables
     versions: Versions
     ingest: Ingest
+
+    def look(self, source: Source, now: datetime) -> DatasetVersion | None:
+        """One look at a source; the version that it made, if it made one. Not for a look after a crash."""
+        made = list(self.ingest(source, now))
+        assert len(made) < 2
+        return made[0] if made else None
 
     def rows(self, source: Source, upto: int | None = None, after: int = 0) -> pl.DataFrame:
         """Accepted rows without the column that versions add."""

@@ -46,8 +46,8 @@ def ids(frame: pl.DataFrame) -> list[str]:
 def test_a_version_brings_what_became_known_since_the_last_one(room: Room) -> None:
     feed = Feed(table(("late", 0, 5, 1), ("b", 1, 1, 2), ("a", 0, 1, 3), ("edge", 0, 2, 4), ("next", 0, 2.0001, 5)))
     source = source_of(feed)
-    first = room.ingest(source, hour(2))
-    second = room.ingest(source, hour(6))
+    first = room.look(source, hour(2))
+    second = room.look(source, hour(6))
     assert first is not None and second is not None
     assert ids(room.rows(source, 1)) == ["a", "b", "edge"]
     assert ids(room.rows(source, 2, after=1)) == ["next", "late"]
@@ -62,18 +62,18 @@ def test_a_version_brings_what_became_known_since_the_last_one(room: Room) -> No
 
 def test_nothing_new_no_version(room: Room) -> None:
     source = source_of(Feed(table(("a", 0, 1, 1), ("b", 0, 9, 1))))
-    assert room.ingest(source, hour(0.5)) is None
+    assert room.look(source, hour(0.5)) is None
     assert room.versions.current("weather") == 0
-    assert room.ingest(source, hour(2)) is not None
+    assert room.look(source, hour(2)) is not None
     for again in (2, 3, 1, 8.9):
-        assert room.ingest(source, hour(again)) is None
+        assert room.look(source, hour(again)) is None
     assert room.versions.current("weather") == 1
     assert len(list(room.reader.entries())) == 1
 
 
 def test_a_version_stands_in_ledger_pointer_and_outbox(room: Room) -> None:
     source = source_of(Feed(table(("a", 0, 1, 1))))
-    version = room.ingest(source, hour(2))
+    version = room.look(source, hour(2))
     assert version is not None
     [entry] = room.reader.entries()
     assert (entry.kind, entry.subject, entry.actor, entry.at) == ("source.versioned", version.id, "loop", hour(2))
@@ -98,7 +98,7 @@ def test_the_digest_tells_content_and_history(tmp_path: Path) -> None:
         folder.mkdir()
         room = open_room(folder)
         for cut in cuts:
-            room.ingest(source_of(Feed(frame)), hour(cut))
+            room.look(source_of(Feed(frame)), hour(cut))
         digests.append(room.versions.version("weather", room.versions.current("weather")).digest)
     assert digests[0] == digests[1]
     assert len({digests[0], *digests[2:]}) == 4
@@ -108,7 +108,7 @@ def test_versions_that_are_not_there_are_named(room: Room) -> None:
     source = source_of(Feed(table(("a", 0, 1, 1))))
     with pytest.raises(NotFound, match="sources/weather"):
         room.rows(source)
-    room.ingest(source, hour(2))
+    room.look(source, hour(2))
     with pytest.raises(NotFound, match="dataset version 'weather@000002'") as missing:
         room.rows(source, upto=2)
     assert missing.value.allowed == "weather@1 to weather@1"
@@ -126,7 +126,7 @@ def test_any_version_can_be_read_as_it_was(
     source = source_of(Feed(table(*rows)), f"s{uuid4().hex}")
     held = {0: 0}
     for cut in cuts:
-        version = shared_room.ingest(source, hour(cut))
+        version = shared_room.look(source, hour(cut))
         if version is not None:
             held[version.number] = to_us(hour(cut))
     arrived = table(*rows).sort("known", "event", "id", maintain_order=True)
@@ -160,8 +160,8 @@ def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
         ]
         shuffle.shuffle(offered)  # type: ignore[attr-defined]
         feed.frame = table(*offered)
-        shared_room.ingest(source, hour(20 * number + 15))
-        assert shared_room.ingest(source, hour(20 * number + 15)) is None
+        shared_room.look(source, hour(20 * number + 15))
+        assert shared_room.look(source, hour(20 * number + 15)) is None
     whole = table(*offered)
     missing = whole.filter(pl.col("known").is_null() | pl.col("event").is_null())
     rest = whole.filter(pl.col("known").is_not_null(), pl.col("event").is_not_null())
@@ -184,13 +184,13 @@ def test_rows_without_a_time_go_into_quarantine_once_and_nothing_is_lost(
 def test_a_clock_that_goes_back_takes_no_knowledge_back(room: Room) -> None:
     feed = Feed(table(("a", 0, 1, 1)))
     source = source_of(feed)
-    room.ingest(source, hour(4))
+    room.look(source, hour(4))
     feed.frame = table(("a", 0, 1, 1), ("bad", 0, None, 1), ("c", 0, 5, 1))
-    version = room.ingest(source, hour(2))
+    version = room.look(source, hour(2))
     assert version is not None
     assert (version.rows, version.quarantined) == (0, 1)
     assert (version.known_from_us, version.known_until_us) == (to_us(hour(4)), to_us(hour(4)))
-    room.ingest(source, hour(6))
+    room.look(source, hour(6))
     assert ids(room.rows(source)) == ["a", "c"]
 
 
@@ -207,7 +207,7 @@ def test_instants_around_the_change_of_clocks(room: Room) -> None:
     )
     source = source_of(Feed(frame))
     for number, cut in enumerate(instants, 1):
-        version = room.ingest(source, cut)
+        version = room.look(source, cut)
         assert version is not None and version.number == number
         assert ids(room.rows(source)) == list("abcd")[:number]
     assert [to_us(one) for one in room.rows(source)["known"]] == [to_us(one) for one in instants]
@@ -219,20 +219,32 @@ def test_a_crash_before_the_transaction_is_adopted_as_it_was(room: Room) -> None
     source = source_of(feed)
     room.journal.crashes = 1
     with pytest.raises(OSError, match="killed"):
-        room.ingest(source, hour(2))
+        room.look(source, hour(2))
     assert room.versions.current("weather") == 0
     feed.frame = table(("a", 0, 1, 999), ("b", 0, 3, 2), ("bad", None, 1, 1))
-    adopted = room.ingest(source, hour(4))
-    assert adopted is not None
+    adopted, following = room.ingest(source, hour(4))
     assert (adopted.number, adopted.rows, adopted.quarantined) == (1, 1, 1)
     assert adopted.known_until_us == to_us(hour(2))
-    assert room.rows(source)["value"].to_list() == [1]
-    following = room.ingest(source, hour(4))
-    assert following is not None
+    assert room.rows(source, upto=1)["value"].to_list() == [1]
     assert (following.number, following.rows, following.quarantined) == (2, 1, 0)
+    assert room.look(source, hour(4)) is None
     assert ids(room.rows(source)) == ["a", "b"]
     assert ids(room.quarantine(source)) == ["bad"]
     assert [entry.subject for entry in room.reader.entries()] == ["weather@000001", "weather@000002"]
+
+
+def test_what_a_killed_process_left_is_adopted_even_if_the_source_is_broken_now(room: Room) -> None:
+    feed = Feed(table(("a", 0, 1, 1)))
+    source = source_of(feed)
+    room.journal.crashes = 1
+    with pytest.raises(OSError, match="killed"):
+        room.look(source, hour(2))
+    feed.frame = feed.frame.drop("known")
+    versions = room.ingest(source, hour(4))
+    assert next(versions).id == "weather@000001"
+    with pytest.raises(ContractBreach):
+        next(versions)
+    assert ids(room.rows(source)) == ["a"]
 
 
 def test_a_fresh_process_adopts_what_a_killed_one_left(tmp_path: Path) -> None:
@@ -240,11 +252,11 @@ def test_a_fresh_process_adopts_what_a_killed_one_left(tmp_path: Path) -> None:
     room = open_room(tmp_path)
     room.journal.crashes = 1
     with pytest.raises(OSError, match="killed"):
-        room.ingest(source, hour(2))
+        room.look(source, hour(2))
     again = open_room(tmp_path)
-    version = again.ingest(source, hour(2))
+    version = again.look(source, hour(2))
     assert version is not None and version.rows == 1
-    assert again.ingest(source, hour(2)) is None
+    assert again.look(source, hour(2)) is None
     assert ids(again.rows(source)) == ["a"]
 
 
@@ -254,25 +266,25 @@ def test_a_crash_between_quarantine_and_table_loses_and_doubles_nothing(room: Ro
     source = source_of(feed)
     room.tables.crash_at = table_
     with pytest.raises(OSError, match="killed"):
-        room.ingest(source, hour(2))
+        room.look(source, hour(2))
     # Meanwhile more has become known, some of it without a time.
     feed.frame = pl.concat([feed.frame, table(("b", 0, 3, 2), ("bad3", None, 3, 1), ("bad4", 1, None, 1))])
-    version = room.ingest(source, hour(4))
+    version = room.look(source, hour(4))
     assert version is not None
     assert (version.number, version.rows, version.quarantined) == (1, 2, 4)
     assert sorted(ids(room.quarantine(source))) == ["bad1", "bad2", "bad3", "bad4"]
     assert ids(room.rows(source)) == ["a", "b"]
-    assert room.ingest(source, hour(5)) is None
+    assert room.look(source, hour(5)) is None
 
 
 def test_a_version_may_hold_nothing_but_refused_rows(room: Room) -> None:
     feed = Feed(table(("bad", None, 1, 1)))
     source = source_of(feed)
-    version = room.ingest(source, hour(2))
+    version = room.look(source, hour(2))
     assert version is not None and (version.rows, version.quarantined) == (0, 1)
     assert room.rows(source).is_empty()
     feed.frame = table(("bad", None, 1, 1), ("a", 0, 3, 1))
-    room.ingest(source, hour(4))
+    room.look(source, hour(4))
     assert ids(room.rows(source)) == ["a"]
 
 
@@ -285,7 +297,7 @@ def test_a_time_without_a_zone_is_refused(room: Room, column: str, kind: pl.Data
     with pytest.raises(
         NaiveTime, match=f"column '{column}' of source 'weather' is a time without a zone"
     ) as naive_time:
-        room.ingest(source, hour(2))
+        room.look(source, hour(2))
     assert naive_time.value.where == source.place
     assert room.versions.current("weather") == 0
 
@@ -294,10 +306,10 @@ def test_a_time_without_a_zone_is_refused(room: Room, column: str, kind: pl.Data
 def test_a_declared_column_that_is_gone_blocks_the_version(room: Room, column: str) -> None:
     feed = Feed(table(("a", 0, 1, 1)))
     source = source_of(feed)
-    room.ingest(source, hour(2))
+    room.look(source, hour(2))
     feed.frame = table(("a", 0, 1, 1), ("b", 0, 3, 1)).drop(column)
     with pytest.raises(ContractBreach, match="source 'weather' broke its contract") as breach:
-        room.ingest(source, hour(4))
+        room.look(source, hour(4))
     assert f"a column '{column}'" in breach.value.allowed
     assert column not in breach.value.got
     assert ids(room.rows(source)) == ["a"]
@@ -315,15 +327,15 @@ CHANGES = {
 def test_a_changed_schema_blocks_the_version_and_names_the_column(room: Room, told: str) -> None:
     feed = Feed(table(("a", 0, 1, 1)))
     source = source_of(feed)
-    room.ingest(source, hour(2))
+    room.look(source, hour(2))
     feed.frame = CHANGES[told](table(("a", 0, 1, 1), ("b", 0, 3, 1)))
     with pytest.raises(ContractBreach) as breach:
-        room.ingest(source, hour(4))
+        room.look(source, hour(4))
     assert breach.value.got == told
     assert "source of another name" in breach.value.do
     assert ids(room.rows(source)) == ["a"]
     feed.frame = table(("a", 0, 1, 1), ("b", 0, 3, 1)).select("value", "known", "id", "event")
-    assert room.ingest(source, hour(4)) is not None
+    assert room.look(source, hour(4)) is not None
     assert ids(room.rows(source)) == ["a", "b"]
 
 
@@ -331,27 +343,5 @@ def test_a_changed_schema_blocks_the_version_and_names_the_column(room: Room, to
 def test_columns_that_ingest_adds_itself_are_refused(room: Room, column: str) -> None:
     source = source_of(Feed(table(("a", 0, 1, 1)).with_columns(pl.lit("mine").alias(column))))
     with pytest.raises(ContractBreach) as breach:
-        room.ingest(source, hour(2))
+        room.look(source, hour(2))
     assert breach.value.got == f"a column '{column}'"
-
-
-def test_a_block_is_written_down_once_for_each_version_and_cause(room: Room) -> None:
-    feed = Feed(table(("a", 0, 1, 1)))
-    source = source_of(feed)
-    room.ingest(source, hour(2))
-
-    def blocked(at: int, column: str) -> None:
-        feed.frame = table(("a", 0, 1, 1), ("b", 0, at - 1, 1)).drop(column)
-        with pytest.raises(ContractBreach) as breach:
-            room.ingest(source, hour(at))
-        room.ingest.block(source, breach.value, hour(at))
-
-    blocked(4, "value")
-    blocked(5, "value")
-    blocked(5, "id")
-    feed.frame = table(("a", 0, 1, 1), ("b", 0, 5, 1))
-    assert room.ingest(source, hour(6)) is not None
-    blocked(8, "value")
-    entries = list(room.reader.entries(kind="source.blocked"))
-    assert [(entry.subject, entry.at) for entry in entries] == [("weather", hour(at)) for at in (4, 5, 8)]
-    assert entries[0].body == {"broken": "column 'value' is gone"}

@@ -128,7 +128,7 @@ def test_broken_files_are_no_crash(room: Room, kind: str) -> None:
     (room.project / name).write_bytes(data)
     source = source_of(name)
     with pytest.raises(SourceUnreadable, match="source 'weather' cannot be read") as unreadable:
-        room.ingest(source, NOW)
+        room.look(source, NOW)
     assert unreadable.value.where == source.place
     assert unreadable.value.got
     assert room.versions.current("weather") == 0
@@ -137,21 +137,21 @@ def test_broken_files_are_no_crash(room: Room, kind: str) -> None:
 @pytest.mark.parametrize("read", [bad_rows, no_such_column])
 def test_a_lazy_frame_that_fails_late_is_no_crash(room: Room, read: Callable[[], pl.LazyFrame]) -> None:
     with pytest.raises(SourceUnreadable, match="source 'weather' cannot be read"):
-        room.ingest(source_of(read), NOW)
+        room.look(source_of(read), NOW)
 
 
 def test_a_csv_file_that_lacks_a_column_breaks_the_contract(room: Room) -> None:
     (room.project / "w.csv").write_text("id,when\na,2013-04-01T00:00:00Z\n")
     with pytest.raises(ContractBreach) as breach:
-        room.ingest(source_of("w.csv"), NOW)
+        room.look(source_of("w.csv"), NOW)
     assert breach.value.got == "columns id, when"
 
 
 def test_files_may_be_added_to_a_pattern(room: Room) -> None:
     source = source_of("*.parquet")
     rows("a").write_parquet(room.project / "1.parquet")
-    room.ingest(source, NOW)
+    room.look(source, NOW)
     later = rows("b").with_columns(pl.lit(NOW.replace(day=2)).alias("at"))
     later.write_parquet(room.project / "0.parquet")
-    room.ingest(source, NOW.replace(day=3))
+    room.look(source, NOW.replace(day=3))
     assert room.rows(source)["id"].to_list() == ["a", "b"]

@@ -55,7 +55,7 @@ def source_of(column: pl.Series) -> tuple[Source, pl.DataFrame]:
 @pytest.mark.parametrize("kind", KEPT)
 def test_values_come_back_as_they_were(room: Room, kind: str) -> None:
     source, frame = source_of(KEPT[kind])
-    version = room.ingest(source, NOW)
+    version = room.look(source, NOW)
     assert version is not None
     assert room.rows(source).equals(frame, null_equal=True)
     assert room.rows(source).schema == frame.schema
@@ -66,7 +66,7 @@ def test_values_come_back_as_they_were(room: Room, kind: str) -> None:
 def test_types_that_tables_lack_are_widened(room: Room, kind: str) -> None:
     column, stored = WIDENED[kind]
     source, frame = source_of(column)
-    version = room.ingest(source, NOW)
+    version = room.look(source, NOW)
     assert version is not None
     assert room.rows(source).schema["x"] == stored
     assert room.rows(source)["x"].to_list() == frame["x"].cast(stored).to_list()
@@ -77,7 +77,7 @@ def test_types_that_tables_lack_are_widened(room: Room, kind: str) -> None:
 def test_types_that_cannot_be_stored_are_named(room: Room, kind: str) -> None:
     column, told = REFUSED[kind]
     with pytest.raises(ContractBreach) as breach:
-        room.ingest(source_of(column)[0], NOW)
+        room.look(source_of(column)[0], NOW)
     assert breach.value.got == f"column 'x' of type {told}"
     assert breach.value.do == "convert the column where the source is read"
     assert room.versions.current("weather") == 0

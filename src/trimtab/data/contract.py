@@ -76,7 +76,8 @@ def _reasons(source: Source, frame: pl.DataFrame, failure: SchemaErrors) -> pl.S
         if error.check_output is None:
             whole.append(str(error).splitlines()[0])
         elif error.check_output.height != frame.height:
-            whole.append(name)  # one answer for all rows; pandera would put the blame on the first
+            # One answer for all rows; pandera would put the blame on the first.
+            whole.append(f"check failed: {check if error.column_name is None else name}")
         else:
             holds = error.check_output["check_output"].fill_null(False)
             failed.append(pl.select(pl.when(~holds).then(pl.lit(name)).alias(str(len(failed)))).to_series())

@@ -6,77 +6,140 @@ the table and the transaction leaves an append that no version names; the next i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from trimtab.data import late
+from trimtab.data.block import Blocks, lift
 from trimtab.data.content import content_digest, counted, schema_of
-from trimtab.data.contract import REASON, hold_to_contract
-from trimtab.data.reading import open_source
+from trimtab.data.contract import Sorted, hold_to_contract
+from trimtab.data.feed import BEGINNING_US, Feed
 from trimtab.data.storable import stored_schema
 from trimtab.data.versions import KIND, VERSION, Versions
 from trimtab.kernel.canonical import Json, digest
-from trimtab.kernel.dataset_version import DatasetVersion, version_id
-from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
+from trimtab.kernel.dataset_version import DatasetVersion
+from trimtab.kernel.errors import ContractBreach, TrimtabError, listed
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 
-_BLOCKED = "blocked"
-_BEGINNING_US = to_us(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What one look brings that no version has."""
+
+    rows: pl.DataFrame
+    missed: late.Missed | None  # of `rows`, those that an earlier look should have found; None: not searched for
+    fresh: int  # rows that became known since the last version
+    surplus: int  # rows taken by then, less what the feed offers of them
 
 
 class Ingest:
-    """Brings sources up to date, one version a call and source at most."""
+    """Brings sources up to date."""
 
     def __init__(
         self, project: Path, *, journal: Journal, reader: JournalReader, tables: TableWriter, versions: Versions
     ) -> None:
         self._project = project
         self._journal = journal
-        self._reader = reader
+        self._blocks = Blocks(journal, reader)
         self._tables = tables
         self._versions = versions
+        self._surplus: dict[str, int] = {}  # source → rows taken that its feed does not offer, when last compared
 
-    def __call__(self, source: Source, now: datetime) -> DatasetVersion | None:
-        """The version made of what became known up to `now`; None if nothing did.
+    def __call__(self, source: Source, now: datetime) -> Iterator[DatasetVersion]:
+        """The version that a killed process had begun, if there is one; then that of what is known up to `now`.
 
         Raises:
             ContractBreach: the schema is broken; the version is blocked and older ones stay in force.
+            NaiveTime: a declared time has no zone.
             SourceUnreadable: the rows cannot be read.
         """
-        current = self._versions.current(source.name)
-        done = self._tables.last(source.table, source.name)
-        if done is not None and done.number > current:
-            # As of the instant that it was read for: the next turn of the loop may bring another one.
-            return self._commit(source, done, from_us(_whole(done.note["until_us"])))
-        before = self._versions.version(source.name, current) if current else None
-        from_us_ = before.known_until_us if before else _BEGINNING_US
+        begun = self._tables.last(source.table, source.name)
+        if begun is not None and begun.number > self._versions.current(source.name):
+            yield self._commit(source, begun, from_us(_whole(begun.note["until_us"])))
+        made = self._take(source, now)
+        if made is not None:
+            yield self._commit(source, made, now)
+
+    def block(self, source: Source, error: TrimtabError, now: datetime) -> None:
+        """Write down that the next version is blocked, and why: each cause once, and the instant of every look.
+
+        Rows that were due while a source was blocked were not known then: see `late`.
+        """
+        self._blocks.set(source.name, self._versions.current(source.name) + 1, error, now)
+
+    def _take(self, source: Source, now: datetime) -> Appended | None:
+        """Append the rows of the next version; None if there are none."""
+        number = self._versions.current(source.name) + 1
+        before = self._versions.version(source.name, number - 1) if number > 1 else None
+        from_us_ = before.known_until_us if before else BEGINNING_US
         until_us = max(from_us_, to_us(now))
-        rows = self._without_refused(source, _known_between(source, self._project, from_us_, until_us))
-        if rows.is_empty():
-            return None
-        sorted_rows = hold_to_contract(source, rows)
-        schema = stored_schema(source, sorted_rows.accepted.schema)
+        delivery = self._delivery(source, before, from_us_, until_us)
+        held = self._held(source, before, delivery)
+        seen = held.accepted.height + _dated(source, held.quarantined)
+        surplus = delivery.surplus + seen - delivery.fresh
+        block = self._blocks.of(source.name)
+        backfilled = 0
         if before is not None:
-            _refuse_changed_schema(source, before.schema, schema_of(schema))
-        accepted = sorted_rows.accepted.cast(schema)
+            # A first version takes the history at its word: nothing had been answered from the source.
+            due_us = max(from_us_, block.last_us) if block else from_us_
+            held, backfilled = late.tell(source, held, due_us, until_us)
+        if held.accepted.is_empty() and held.quarantined.is_empty():
+            self._surplus[source.name] = surplus
+            return None
         note: dict[str, Json] = {
             "from_us": from_us_,
             "until_us": until_us,
-            "content": content_digest(accepted),
-            "rows": accepted.height,
-            "quarantined": sorted_rows.quarantined.height,
-            "schema": [list(one) for one in schema_of(schema)],
-            "refused": self._refuse(source, sorted_rows.quarantined, current + 1),
+            "content": content_digest(held.accepted),
+            "rows": held.accepted.height,
+            "quarantined": held.quarantined.height,
+            "schema": [list(one) for one in schema_of(held.accepted.schema)],
+            "refused": self._refuse(source, held.quarantined, number),
+            "seen": seen + (before.seen if before else 0),
+            "backfilled": backfilled,
+            "blocked_since_us": block.since_us if block else 0,
         }
-        stamp = pl.lit(current + 1, dtype=pl.Int64).alias(VERSION)
-        done = self._tables.append(
-            source.table, accepted.with_columns(stamp), writer=source.name, number=current + 1, note=note
-        )
-        return self._commit(source, done, now)
+        stamped = held.accepted.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
+        done = self._tables.append(source.table, stamped, writer=source.name, number=number, note=note)
+        self._surplus[source.name] = surplus
+        return done
+
+    def _delivery(self, source: Source, before: DatasetVersion | None, from_us_: int, until_us: int) -> _Delivery:
+        """What became known in (from, until], and what earlier looks should have found.
+
+        Those are searched for only if the feed offers another number of rows than the versions took from it. A feed
+        that has forgotten rows is compared again when it forgets, or is late with, others.
+        """
+        feed = Feed(source, self._project)
+        look = feed.look(from_us_, until_us)
+        new, missed = self._without_refused(source, look.rows), None
+        surplus = before.seen - look.earlier if before else 0
+        if before is not None and surplus != self._surplus.get(source.name, 0):
+            accepted = self._versions.frame(source.name).collect()
+            refused = self._versions.quarantined(source.name)
+            refused_rows = None if refused is None else refused.collect()
+            missed = late.missed(source, feed.upto(from_us_), accepted, refused_rows)
+        rows = new if missed is None else pl.concat([missed.rows, new])
+        return _Delivery(rows, missed, _dated(source, new), surplus)
+
+    def _held(self, source: Source, before: DatasetVersion | None, delivery: _Delivery) -> Sorted:
+        """The delivery as the contract lets it in, in the types in which it is stored."""
+        if delivery.rows.is_empty():
+            return Sorted(delivery.rows, delivery.rows)
+        held = hold_to_contract(source, delivery.rows)
+        schema = stored_schema(source, held.accepted.schema)
+        if before is not None:
+            _refuse_changed_schema(source, before.schema, schema_of(schema))
+        accepted = held.accepted.cast(schema)
+        if before is not None and delivery.missed is not None:
+            accepted = late.taken_before(source, accepted, delivery.missed.unoffered, before.known_until_us)
+        return Sorted(accepted, held.quarantined)
 
     def _refuse(self, source: Source, rows: pl.DataFrame, number: int) -> list[Json]:
         """Put rows into quarantine; the files that hold them.
@@ -119,32 +182,34 @@ class Ingest:
             files=done.files,
             schema=_pairs(done.note["schema"]),
             refused=_pairs(done.note["refused"]),
+            seen=_whole(done.note["seen"]),
+            backfilled=_whole(done.note["backfilled"]),
+            blocked_since_us=_whole(done.note["blocked_since_us"]),
         )
         facts: dict[str, Json] = {
             "rows": version.rows,
             "quarantined": version.quarantined,
             "digest": version.digest,
         }
+        if version.backfilled:
+            facts["backfilled"] = version.backfilled
+        if version.repaired:
+            facts["blocked_since"] = from_us(version.blocked_since_us).isoformat()
         with self._journal.begin(at=now, actor="loop") as unit:
             unit.append("source.versioned", version.id, facts)
             unit.put(KIND, version.id, version.body())
             unit.point(f"source/{source.name}", version.id)
             unit.send("materialise", {"source": source.name, "number": version.number})
+            if version.repaired:
+                lift(unit, source.name)
         return version
-
-    def block(self, source: Source, breach: ContractBreach, now: datetime) -> None:
-        """Write down once that the next version is blocked, and why."""
-        number = self._versions.current(source.name) + 1
-        id = f"{version_id(source.name, number)}:{digest([breach.what, breach.got])}"
-        if self._reader.record(_BLOCKED, id) is not None:
-            return
-        facts: dict[str, Json] = {"broken": breach.got}
-        with self._journal.begin(at=now, actor="loop") as unit:
-            unit.append("source.blocked", source.name, facts)
-            unit.put(_BLOCKED, id, facts)
 
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+def _dated(source: Source, rows: pl.DataFrame) -> int:
+    return rows.height - rows[source.known].null_count()
 
 
 def _whole(value: Json) -> int:
@@ -155,47 +220,6 @@ def _whole(value: Json) -> int:
 def _pairs(value: Json) -> Pairs:
     assert isinstance(value, list)
     return tuple((str(one[0]), str(one[1])) for one in value if isinstance(one, list))
-
-
-def _known_between(source: Source, project: Path, after_us: int, until_us: int) -> pl.DataFrame:
-    """Rows known in (after, until], in the order in which they became known, and those without a known time."""
-    try:
-        rows = open_source(source, project)
-        _refuse_columns(source, rows.collect_schema())
-        known = pl.col(source.known)
-        instant = known.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-        wanted = (instant > from_us(after_us)) & (instant <= from_us(until_us))
-        order = dict.fromkeys((source.known, source.event_time, *source.keys))
-        return rows.filter(wanted | known.is_null()).sort(*order, maintain_order=True).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceUnreadable(
-            source.name, where=source.place, got=str(error), do="mend the file or the reading function"
-        ) from error
-
-
-def _refuse_columns(source: Source, schema: pl.Schema) -> None:
-    """Refuse a table without its times and keys, and one that has a column of ours."""
-    times = dict.fromkeys((source.event_time, source.known))
-    for column in dict.fromkeys((*times, *source.keys)):
-        if column not in schema:
-            raise ContractBreach(
-                source.name,
-                allowed=f"a column '{column}', which the declaration at {source.place} names",
-                got=f"columns {listed(schema)}",
-                do="mend the feed, or the declaration's event_time, known_time and key",
-            )
-    for column in times:
-        kind = schema[column]
-        if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
-            raise NaiveTime(f"column '{column}' of source '{source.name}'", str(kind), where=source.place)
-    for column in (VERSION, REASON):
-        if column in schema:
-            raise ContractBreach(
-                source.name,
-                allowed=f"any column but {VERSION} and {REASON}, which Trimtab adds",
-                got=f"a column '{column}'",
-                do="rename the column where the source is read",
-            )
 
 
 def _refuse_changed_schema(source: Source, before: Pairs, now: Pairs) -> None:

@@ -21,11 +21,19 @@ class DatasetVersion:
     files: tuple[tuple[str, str], ...]  # (path in the source's table, SHA-256)
     schema: tuple[tuple[str, str], ...]  # (column, Polars type)
     refused: tuple[tuple[str, str], ...] = ()  # (path in the source's quarantine, SHA-256)
+    seen: int = 0  # rows with a known time that the versions up to this one took from the feed, or refused
+    backfilled: int = 0  # of `rows`, those that came late: their known time was raised to `known_until_us`
+    blocked_since_us: int = 0  # the look at which the source broke, if this version is the first since; or 0
 
     @property
     def id(self) -> str:
         """As written in records and explanations: 'weather@12'."""
         return version_id(self.source, self.number)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the source had been blocked until this version."""
+        return self.blocked_since_us > 0
 
     def body(self) -> dict[str, Json]:
         """As stored."""
