@@ -325,12 +325,27 @@ def test_an_aggregation_has_another_version_when_anything_changes_that_decides_i
 
 
 def test_a_view_has_another_version_when_anything_changes_that_decides_its_values() -> None:
+    def source(event_time: str = "at", known_time: str = "", name: str = "weather") -> Source:
+        return Source(name, pl.DataFrame, event_time=event_time, known_time=known_time, key="origin")
+
     views = [
-        view(whole),
-        view(whole, "gate"),
-        view(whole, max_age="3h"),
-        view(whole, name="x"),
-        view(loses, name="whole"),
+        view(whole).version(source()),
+        view(whole).version(source(event_time="late")),
+        view(whole).version(source(known_time="late")),
+        view(whole).version(source(name="other")),
+        view(whole, "gate").version(source()),
+        view(whole, max_age="3h").version(source()),
+        view(whole, name="x").version(source()),
+        view(loses, name="whole").version(source()),
     ]
-    assert len({one.version for one in views}) == len(views)
-    assert view(whole, max_age="180m").version == view(whole, max_age="3h").version
+    assert len(set(views)) == len(views)
+    assert view(whole, max_age="180m").version(source()) == view(whole, max_age="3h").version(source())
+    assert view(whole).version(source(known_time="at")) == view(whole).version(source())
+
+
+def test_the_versions_of_a_feature_set_know_the_sources_of_its_views() -> None:
+    late = Source("weather", pl.DataFrame, event_time="at", known_time="late", key="origin")
+    declared = (view(whole), sums(source=late))
+    features = [FeatureSet(declared, {"weather": one}) for one in (weather, late)]
+    assert features[0].versions[0] != features[1].versions[0]
+    assert features[0].versions[1] == features[1].versions[1] == (sums().name, sums(source=late).version)

@@ -18,7 +18,7 @@ from trimtab.features.materialise import Materialise
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.features.view import FeatureView
 from trimtab.kernel.canonical import Json
-from trimtab.kernel.errors import RequestInvalid
+from trimtab.kernel.errors import NotFound, RequestInvalid
 
 REQUEST = (("a", "String"), ("b", "Int64"))
 VIEW = FeatureView(
@@ -55,7 +55,7 @@ def read(store: LmdbWriter, at: int, a: Json = "JFK") -> list[Json]:
 def held(store: LmdbWriter, a: str = "JFK") -> list[int]:
     """How many facts or events the store holds of an entity, for each view."""
     views = FEATURES.stored
-    data = store.get([codec.key(view.version, [a]) for view in views])
+    data = store.get([codec.key(FEATURES.version_of(view), [a]) for view in views])
     return [len(codec.decode_facts(data[0])), *(len(codec.decode_events(one).value) for one in data[1:])]
 
 
@@ -168,8 +168,35 @@ def test_a_version_is_applied_once_wherever_the_writer_is_killed(store: LmdbWrit
 
 
 def test_a_source_without_versions_moves_nothing(store: LmdbWriter) -> None:
-    assert Materialise(store, HeldVersions([], []))(FEATURES) == []
+    materialise = Materialise(store, HeldVersions([], []))
+    assert materialise(FEATURES) == materialise(FEATURES) == []
     assert read(store, 5) == [None, 0.0, 0.0]
+
+
+def test_the_first_version_of_a_source_is_projected_whole_however_late_it_comes(store: LmdbWriter) -> None:
+    Materialise(store, HeldVersions([], []))(FEATURES)
+    rows = [Row("JFK", None, number, number, 1.0, None, None) for number in range(12)]
+    assert len(Materialise(store, HeldVersions(rows, [11]), quarters(8))(FEATURES)) == 3
+    assert read(store, 11) == [1.0, 4.0, 4.0]
+    with pytest.raises(RequestInvalid, match="before what the online store still holds"):
+        read(store, 2)
+
+
+def test_a_release_whose_views_nobody_has_projected_is_refused_when_it_is_loaded(store: LmdbWriter) -> None:
+    rows = [Row("JFK", None, number, number, 1.0, None, None) for number in range(12)]
+    versions = HeldVersions(rows, [11])
+    with pytest.raises(NotFound, match="there is no projection of view 'newest'") as missing:
+        OnlineFeatures(FEATURES, NAMES, REQUEST, store)
+    assert "trimtab tick" in missing.value.do
+    Materialise(store, versions)(FEATURES)
+    older = FeatureView(
+        "newest", lambda facts: facts.select("a", "event", "known", "x"), "facts", ("a",), quarters(9), "", "here:1"
+    )
+    released = FeatureSet((older, *FEATURES.declared[1:]), {SOURCE.name: SOURCE})
+    with pytest.raises(NotFound, match="there is no projection of view 'newest'"):
+        OnlineFeatures(released, NAMES, REQUEST, store)
+    Materialise(store, versions)(released)
+    assert OnlineFeatures(released, NAMES, REQUEST, store).names == tuple(NAMES)
 
 
 def test_a_version_without_a_row_of_the_view_moves_its_progress(store: LmdbWriter) -> None:

@@ -195,7 +195,7 @@ def test_with_real_versions(
     features = FeatureSet((of_source(f"view{number}"), *sums), {source.name: source})
     each, end = (Bench(features, store, room.versions, 6 * HOUR) for store in stores)
     for cut in sorted(cuts):
-        if room.ingest(source, world.asked([(None, None, cut)])["at"][0]) is None:
+        if room.look(source, world.asked([(None, None, cut)])["at"][0]) is None:
             continue
         each.materialise()
         questions = [(a, b, cut - back) for a, b, back in backwards]

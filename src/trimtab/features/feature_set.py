@@ -34,7 +34,11 @@ class FeatureSet:
     @property
     def versions(self) -> tuple[tuple[str, str], ...]:
         """(name, digest of the definition) in order."""
-        return tuple((one.name, one.version) for one in self.declared)
+        return tuple((one.name, self.version_of(one)) for one in self.declared)
+
+    def version_of(self, view: Declared) -> str:
+        """Digest of everything that decides the values of a view."""
+        return view.version(self.source_of(view)) if isinstance(view, FeatureView) else view.version
 
     def source_of(self, view: FeatureView | Aggregation) -> Source:
         """The source that a view reads."""

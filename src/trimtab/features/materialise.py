@@ -59,10 +59,13 @@ class Materialise:
         """Project whatever is new; returns the names of the views that moved."""
         moved = []
         for view in features.stored:
-            source = features.source_of(view)
+            source, version = features.source_of(view), features.version_of(view)
             number = self._versions.current(source.name)
-            [stored] = self._store.get([codec.projected_key(view.version)])
+            [stored] = self._store.get([codec.projected_key(version)])
             before = codec.decode_projected(stored)
+            if number == 0 and before is None:
+                # Readers tell a view without facts from one that nobody has projected.
+                self._store.put({codec.projected_key(version): codec.encode_projected(codec.NOTHING)})
             if number == (before.number if before else 0):
                 continue
             until_us = self._versions.known_until_us(source.name, number)
@@ -71,31 +74,31 @@ class Materialise:
             if before is not None:
                 # Trimming is for good: the floor never falls, even if `keep` is raised.
                 floor_us = max(floor_us, before.floor_us)
-            items, columns = self._items(view, source, rows, floor_us)
+            items, columns = self._items(view, version, source, rows, floor_us)
             progress = Projected(number, until_us, floor_us, columns)
-            items[codec.projected_key(view.version)] = codec.encode_projected(progress)
+            items[codec.projected_key(version)] = codec.encode_projected(progress)
             self._store.put(items)
             moved.append(view.name)
         return moved
 
     def _items(
-        self, view: FeatureView | Aggregation, source: Source, rows: pl.LazyFrame, floor_us: int
+        self, view: FeatureView | Aggregation, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
     ) -> tuple[dict[bytes, bytes], list[str]]:
         match view:
             case FeatureView():
-                return self._facts(view, source, rows, floor_us)
+                return self._facts(view, version, source, rows, floor_us)
             case Aggregation():
-                return self._events(view, rows, floor_us), list(view.columns)
+                return self._events(view, version, rows, floor_us), list(view.columns)
 
     def _facts(
-        self, view: FeatureView, source: Source, rows: pl.LazyFrame, floor_us: int
+        self, view: FeatureView, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
     ) -> tuple[dict[bytes, bytes], list[str]]:
-        facts = view_facts(view, source, rows).with_columns(finite()).collect()
+        facts = view_facts(view, source, rows, online=True).with_columns(finite()).collect()
         times = (source.event_time, source.known)
         columns = [name for name in facts.columns if name not in (*view.entity, *times)]
         keyed = facts.drop_nulls(list(view.entity))
         parts = keyed.partition_by(view.entity, as_dict=True, maintain_order=True)
-        keys = {codec.key(view.version, entity): part for entity, part in parts.items()}
+        keys = {codec.key(version, entity): part for entity, part in parts.items()}
         items = {}
         for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
             event = part[source.event_time].dt.epoch("us").to_list()
@@ -105,21 +108,26 @@ class Materialise:
             items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
         return items, columns
 
-    def _events(self, view: Aggregation, rows: pl.LazyFrame, floor_us: int) -> dict[bytes, bytes]:
+    def _events(self, view: Aggregation, version: str, rows: pl.LazyFrame, floor_us: int) -> dict[bytes, bytes]:
         times = [view.source.event_time, view.source.known]
         oldest_us = floor_us - duration_us(view.span)
         measured = rows.drop_nulls([*view.by, view.of]).select(
             *view.by, *(pl.col(name).dt.epoch("us").alias(f"_{i}") for i, name in enumerate(times)),
             pl.col(view.of).cast(pl.Float64).alias("_value"),
         ).filter(pl.max_horizontal("_0", "_1") > oldest_us, pl.col("_value").is_finite()).collect()  # fmt: skip
-        parts = measured.partition_by(view.by, as_dict=True, maintain_order=True)
-        keys = {codec.key(view.version, entity): part for entity, part in parts.items()}
+        # Grouped once: a frame for each of a hundred keys would cost more than all that is done with them.
+        parts = measured.group_by(view.by, maintain_order=True).agg("_0", "_1", "_value")
+        edges = np.concatenate([[0], np.cumsum(parts["_0"].list.len().to_numpy())]).astype(np.int64)
+        new = [parts[name].explode().to_numpy() for name in ("_0", "_1", "_value")]
+        keys = [codec.key(version, entity) for entity in parts.select(view.by).rows()]
         items = {}
-        for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
+        for place, (name, stored) in enumerate(zip(keys, self._store.get(keys), strict=True)):
+            own = slice(edges[place], edges[place + 1])
             old = codec.decode_events(stored)
-            event = np.concatenate([old.event_us, part["_0"].to_numpy()])
-            known = np.concatenate([old.known_us, part["_1"].to_numpy()])
-            value = np.concatenate([old.value, part["_value"].to_numpy()])
+            event, known, value = (
+                np.concatenate(both)
+                for both in zip((old.event_us, old.known_us, old.value), (one[own] for one in new), strict=True)
+            )
             kept = np.maximum(event, known) > oldest_us
             items[name] = codec.encode_events(event[kept], known[kept], value[kept])
         return items

@@ -52,10 +52,11 @@ def finite() -> pl.Expr:
     return pl.when(cs.float().is_finite()).then(cs.float())
 
 
-def view_facts(view: FeatureView, source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
+def view_facts(view: FeatureView, source: Source, rows: pl.LazyFrame, *, online: bool = False) -> pl.LazyFrame:
     """The view's facts: entity, the two times, then its features. What lacks one of its times is no fact."""
     times = dict.fromkeys((source.event_time, source.known))
-    facts = view.function(rows.drop("_version", strict=False)).drop_nulls(list(times))
+    function = view.push if online and view.push is not None else view.function
+    facts = function(rows.drop("_version", strict=False)).drop_nulls(list(times))
     rest = [name for name in facts.collect_schema() if name not in (*view.entity, *times)]
     return facts.select(*view.entity, *map(_instant, times), *rest)
 

@@ -33,6 +33,8 @@ class Projected(msgspec.Struct, array_like=True):
     columns: list[str]
 
 
+NOTHING = Projected(0, -(2**63), -(2**63), [])  # of a source without a version
+
 _facts = msgspec.msgpack.Decoder(list[Fact])
 _projected = msgspec.msgpack.Decoder(Projected)
 _encoder = msgspec.msgpack.Encoder()

@@ -18,7 +18,7 @@ from trimtab.features.view import FeatureView
 from trimtab.features.windows import Events
 from trimtab.features.windows.events import Ints
 from trimtab.kernel.canonical import Json, JsonMap
-from trimtab.kernel.errors import RequestInvalid
+from trimtab.kernel.errors import NotFound, RequestInvalid
 from trimtab.kernel.moment import duration_us, from_us
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.online_store import OnlineReader
@@ -35,12 +35,27 @@ class OnlineFeatures:
     def __init__(
         self, features: FeatureSet, names: Sequence[str], request: Sequence[tuple[str, str]], store: OnlineReader
     ) -> None:
+        """Prepare.
+
+        Raises:
+            NotFound: a view has never been projected into the store, which would answer nulls for it.
+        """
         self.names = tuple(names)
         self.views = tuple(view.name for view in features.stored)
         self._features = features
         self._columns = by_view(names)
         self._request = tuple(request)
         self._store = store
+        self._stored = [(view, features.version_of(view)) for view in features.stored]
+        self._progress_keys = [codec.projected_key(version) for _, version in self._stored]
+        for (view, version), progress in zip(self._stored, store.get(self._progress_keys), strict=True):
+            if progress is None:
+                raise NotFound(
+                    "projection of view",
+                    view.name,
+                    allowed=f"definition {version[:12]} of it in the online store, even if its source is empty",
+                    do="project it before its release answers: trimtab tick",
+                )
 
     def read(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """All views of all rows from one snapshot of the store."""
@@ -50,12 +65,11 @@ class OnlineFeatures:
             values = declared.function(frame.lazy()).select(self._columns[declared.name]).with_columns(finite())
             cells[declared.name] = [list(row) for row in values.collect().iter_rows()]
         ages: dict[str, Ages] = {}
-        wanted = [_places(view, frame) for view in self._features.stored]
+        wanted = [_places(view, version, frame) for view, version in self._stored]
         flat = [name for places in wanted for name in places]
-        progress_keys = [codec.projected_key(view.version) for view in self._features.stored]
-        found = iter(self._store.get([*progress_keys, *flat]))
-        progress = [codec.decode_projected(next(found)) for _ in progress_keys]
-        for view, places, done in zip(self._features.stored, wanted, progress, strict=True):
+        found = iter(self._store.get([*self._progress_keys, *flat]))
+        progress = [codec.decode_projected(next(found)) for _ in self._progress_keys]
+        for (view, _), places, done in zip(self._stored, wanted, progress, strict=True):
             stored = [(numbers, next(found)) for numbers in places.values()]
             _refuse_too_old(view.name, done, at_us)
             cells[view.name], ages[view.name] = _of_view(view, len(self._columns[view.name]), stored, at_us)
@@ -66,13 +80,13 @@ class OnlineFeatures:
         )
 
 
-def _places(view: FeatureView | Aggregation, frame: pl.DataFrame) -> dict[bytes, list[int]]:
+def _places(view: FeatureView | Aggregation, version: str, frame: pl.DataFrame) -> dict[bytes, list[int]]:
     """The rows that ask for each key; a row with a null in its key asks for none."""
     by = view.entity if isinstance(view, FeatureView) else view.by
     places: dict[bytes, list[int]] = {}
     for number, entity in enumerate(frame.select(by).iter_rows()):
         if None not in entity:
-            places.setdefault(codec.key(view.version, entity), []).append(number)
+            places.setdefault(codec.key(version, entity), []).append(number)
     return places
 
 

@@ -15,6 +15,7 @@ from trimtab.kernel.canonical import Json, digest
 from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.moment import duration, duration_us
 from trimtab.kernel.place import caller
+from trimtab.kernel.source import Source
 
 FrameFunction = Callable[[pl.LazyFrame], pl.LazyFrame]
 
@@ -34,18 +35,28 @@ class FeatureView:
     max_age: timedelta | None
     description: str
     place: str
+    push: FrameFunction | None = None  # makes the online facts, where another function than `function` does
     problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
 
-    @cached_property
-    def version(self) -> str:
-        """Digest of everything that decides its values."""
+    def version(self, source: Source) -> str:
+        """Digest of everything that decides its values; the view itself knows its source by name only."""
         age = None if self.max_age is None else duration_us(self.max_age)
-        body: list[Json] = ["view", self.name, self.source, list(self.entity), age, code_digest(self.function)]
-        return digest(body)
+        times: list[Json] = [source.event_time, source.known]
+        body: list[Json] = [self.name, source.name, *times, list(self.entity), age, *self._code]
+        return digest(["view", *body])
+
+    @cached_property
+    def _code(self) -> list[str]:
+        # Once: source files may change while the process lives.
+        return [code_digest(one) for one in (self.function, self.push) if one is not None]
 
 
 def feature_view(
-    *, entity: str | tuple[str, ...], max_age: str | timedelta | None = None, name: str = ""
+    *,
+    entity: str | tuple[str, ...],
+    max_age: str | timedelta | None = None,
+    name: str = "",
+    push: FrameFunction | None = None,
 ) -> Callable[[FrameFunction], FeatureView]:
     """Declare a feature view: a function from a source's lazy frame to features of an entity.
 
@@ -53,6 +64,8 @@ def feature_view(
         entity: the column, or columns, of the request that say which fact is meant.
         max_age: facts older than this (request time minus event time) count as missing; None: any age.
         name: defaults to the function's name.
+        push: makes the facts of the online store, where a job of its own pushes them. It must give what the
+            function gives: parity holds it to that.
 
     The parameter's name is the source's name.
     """
@@ -74,6 +87,7 @@ def feature_view(
             max_age=oldest,
             description=inspect.getdoc(function) or "",
             place=place,
+            push=push,
             problems=tuple(problems),
         )
 

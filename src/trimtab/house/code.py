@@ -15,7 +15,7 @@ from trimtab.system import System
 
 
 class PinnedCode:
-    """Loads systems as they were declared when a release was trained, whatever the working tree says now."""
+    """Loads systems as they were declared when a model was trained, whatever the working tree says now."""
 
     def __init__(self, blobs: Blobs, folder: Path) -> None:
         self._blobs = blobs
@@ -28,16 +28,29 @@ class PinnedCode:
         Raises:
             Corrupt: the code does not give the definitions that the release names.
         """
-        if release.code not in self._loaded:
-            self._loaded[release.code] = load_system(*self.unpack(release.code))
-        system = self._loaded[release.code]
-        if system.feature_set.versions != release.views:
+        return self.declared(release.code, release.views, f"release {short(release.digest)}")
+
+    def declared(self, code: str, views: tuple[tuple[str, str], ...], of: str) -> System:
+        """The system that a code blob declares.
+
+        Args:
+            code: the blob's digest.
+            views: the definitions that it must give.
+            of: what was made with it, for the message.
+
+        Raises:
+            Corrupt: it gives others.
+        """
+        if code not in self._loaded:
+            self._loaded[code] = load_system(*self.unpack(code))
+        system = self._loaded[code]
+        if system.feature_set.versions != views:
             raise Corrupt(
-                f"the code of release {short(release.digest)}",
-                where=str(self._folder / release.code),
-                allowed=f"views {list(release.views)}",
+                f"the code of {of}",
+                where=str(self._folder / code),
+                allowed=f"views {list(views)}",
                 got=f"views {list(system.feature_set.versions)}",
-                do="install the Trimtab version that made the release, or train and release again",
+                do="install the Trimtab version that made it, or train and release again",
             )
         return system
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 import polars as pl
 
+from trimtab.features.request_frame import request_type
 from trimtab.house.environment import environment
 from trimtab.house.house import House
 from trimtab.kernel.canonical import Json, JsonMap
@@ -16,8 +17,9 @@ from trimtab.kernel.errors import NotFound, Refused
 from trimtab.kernel.feature_schema import feature_from
 from trimtab.kernel.moment import to_us
 from trimtab.kernel.release import Release
-from trimtab.kernel.verdict import Verdict
+from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.stats.metrics import METRICS
+from trimtab.system import System
 from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.validation.trial import Trial, judge
 
@@ -48,6 +50,7 @@ def spec_of(house: House, now: datetime) -> TrainingSpec:
         code=house.blobs.put(house.project.code()),
         champion="" if route is None else route.champion,
         champion_until_us=0 if route is None else _until_us(house.releases.get(route.champion)),
+        windows_us=house.system.windows_us,
     )
 
 
@@ -133,14 +136,22 @@ def trial_of(house: House, result: Mapping[str, Any]) -> Trial:
 
 
 def verdicts_of(house: House, run: str) -> list[Verdict]:
-    """What the system's gates say to a run's trial."""
+    """What the gates say to a run's trial: those that were declared when it was trained."""
     body = run_record(house, run)
     result = cast("Mapping[str, Any]", body["result"])
     spec = spec_from(cast("JsonMap", body["spec"]))
     trial = trial_of(house, result)
     named = f"release {spec.champion[:12]}" if spec.champion else "the base rate (there is no champion yet)"
     trial = Trial(trial.label, trial.challenger, trial.champion, named, trial.block, trial.columns)
-    return judge(list(house.system.gates), trial)
+    return judge(list(_declared(house, spec).gates), trial)
+
+
+def admitted(house: House) -> tuple[Outcome, ...]:
+    """What the gates may say together to a release.
+
+    Without a champion there is nothing that a rollout could compare with: then every gate must pass.
+    """
+    return house.system.rollout.admits if house.act.route(house.name) else (Outcome.PASS,)
 
 
 def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
@@ -148,6 +159,7 @@ def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
     body = run_record(house, run)
     result = cast("Mapping[str, Any]", body["result"])
     spec = spec_from(cast("JsonMap", body["spec"]))
+    system = _declared(house, spec)
     return Release(
         system=house.name,
         model=str(result["model"]),
@@ -155,9 +167,9 @@ def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
         code=spec.code,
         features=tuple(feature_from(one) for one in result["features"]),
         views=spec.views,
-        request=house.workshop().request,
-        key=house.system.question.key,
-        label=house.system.label.body(),
+        request=_request(house, system, spec),
+        key=system.question.key,
+        label=system.label.body(),
         training={
             "sources": dict(spec.sources),
             "until_us": spec.until_us,
@@ -170,6 +182,19 @@ def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
         verdicts=tuple(one.body() for one in verdicts),
         environment=environment(),
     )
+
+
+def _declared(house: House, spec: TrainingSpec) -> System:
+    """The system as it was when the run was started, whatever the working tree says now."""
+    return house.code.declared(spec.code, spec.views, f"run {spec.id}")
+
+
+def _request(house: House, system: System, spec: TrainingSpec) -> tuple[tuple[str, str], ...]:
+    """(field, type) of a request, from the rows that the run was trained on."""
+    asked = system.question
+    pinned = cast("Sequence[int]", spec.sources[asked.source.name])
+    schema = house.versions.frame(asked.source.name, pinned[0]).collect_schema()
+    return tuple((name, request_type(name, schema[name], asked.place)) for name in system.request_fields)
 
 
 def _until_us(release: Release) -> int:
