@@ -34,6 +34,7 @@ def block_bootstrap(
     confidence: float = 0.95,
     draws: int = 200,
     seed: int = 0,
+    weighted: Callable[..., Callable[[NDArray[np.float64]], float]] | None = None,
 ) -> Interval:
     """The metric of the data with the percentile interval over resampled blocks.
 
@@ -44,6 +45,7 @@ def block_bootstrap(
         confidence: coverage of the interval.
         draws: how many times blocks are resampled.
         seed: of the generator.
+        weighted: a quicker form of the metric: of the arrays, then of how often each row was drawn.
 
     With fewer than two blocks, or a metric that is NaN in every resample, nothing is known of the spread: the
     interval is the whole line.
@@ -58,9 +60,14 @@ def block_bootstrap(
     edges = np.searchsorted(codes[order], np.arange(len(names) + 1))
     rows_of = [order[edges[number] : edges[number + 1]] for number in range(len(names))]
     generator = np.random.default_rng(seed)
+    prepared = None if weighted is None else weighted(*arrays)
     samples = []
     for _ in range(draws):
-        rows = np.concatenate([rows_of[number] for number in generator.integers(0, len(names), len(names))])
+        drawn = generator.integers(0, len(names), len(names))
+        if prepared is not None:
+            samples.append(prepared(np.bincount(drawn, minlength=len(names)).astype(np.float64)[codes]))
+            continue
+        rows = np.concatenate([rows_of[number] for number in drawn])
         samples.append(metric(*(array[rows] for array in arrays)))
     defined = [sample for sample in samples if not np.isnan(sample)]
     if not defined:

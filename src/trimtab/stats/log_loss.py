@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,3 +23,11 @@ def log_loss_rows(label: NDArray[np.float64], score: NDArray[np.float64]) -> NDA
 def log_loss(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
     """Mean loss in nats; NaN without rows."""
     return float(log_loss_rows(label, score).mean()) if len(label) else float("nan")
+
+
+def log_loss_weighted(
+    label: NDArray[np.float64], score: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64]], float]:
+    """`log_loss` of rows that count as often as their weight says."""
+    loss = log_loss_rows(label, score)
+    return lambda weight: float(weight @ loss / weight.sum()) if weight.any() else float("nan")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.stats.log_loss import log_loss
-from trimtab.stats.roc_auc import roc_auc
+from trimtab.stats.log_loss import log_loss, log_loss_weighted
+from trimtab.stats.roc_auc import roc_auc, roc_auc_weighted
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Metric:
 
     name: str
     function: Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+    weighted: Callable[..., Callable[[NDArray[np.float64]], float]]  # of label and score, then of rows' weights
     higher_is_better: bool
     unit: str
 
@@ -25,7 +26,7 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", roc_auc, True, "probability"),
-        Metric("log_loss", log_loss, False, "nats"),
+        Metric("roc_auc", roc_auc, roc_auc_weighted, True, "probability"),
+        Metric("log_loss", log_loss, log_loss_weighted, False, "nats"),
     )
 }
