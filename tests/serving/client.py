@@ -15,7 +15,7 @@ import msgspec
 from tests.serving.releases import SYSTEM
 
 from trimtab.adapters.route_board_mmap import MmapRouteBoard
-from trimtab.kernel.route import Route
+from trimtab.kernel.route import Canary, Route
 
 PREDICT = f"/v1/systems/{SYSTEM}/predict"
 
@@ -38,7 +38,7 @@ class ServerProcess:
         self.port = 0
         self._arguments = [str(workers), clock, mode]
         self._env = env
-        self._generation = 0
+        self.routes: dict[int, Route] = {}  # that were published, by generation
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
@@ -58,15 +58,18 @@ class ServerProcess:
         assert line, self.said()
         self.port = int(line)
 
-    def publish(self, champion: str, *warm: str) -> int:
+    def publish(
+        self, champion: str, *warm: str, canary: Canary | None = None, shadows: tuple[str, ...] = ()
+    ) -> int:
         """Put a route in force; returns its generation."""
-        self._generation += 1
-        self.board.publish(Route(SYSTEM, champion, warm, self._generation))
-        return self._generation
+        generation = len(self.routes) + 1
+        self.routes[generation] = Route(SYSTEM, champion, warm, generation, canary, shadows)
+        self.board.publish(self.routes[generation])
+        return generation
 
-    def ready(self, champion: str, *warm: str) -> int:
+    def ready(self, champion: str, *warm: str, canary: Canary | None = None, shadows: tuple[str, ...] = ()) -> int:
         """Publish a route, and wait until all workers follow it."""
-        generation = self.publish(champion, *warm)
+        generation = self.publish(champion, *warm, canary=canary, shadows=shadows)
         until_s = time.monotonic() + 10.0
         while len(self.board.workers()) < int(self._arguments[0]) or self.board.silent(generation, within_s=0):
             assert time.monotonic() < until_s, self.said()

@@ -61,6 +61,6 @@ class Load:
             (row,) = answer["predictions"]
             assert row["key"] == key
             self.answers.append(
-                Acknowledged(row["id"], key, answer["release"], answer["generation"], row["score"], begun_s)
+                Acknowledged(row["id"], key, row["release"], answer["generation"], row["score"], begun_s)
             )
         client.close()

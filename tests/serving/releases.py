@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from trimtab.kernel.canonical import JsonMap
 from trimtab.kernel.errors import Corrupt, RequestInvalid
-from trimtab.ports.served_release import Answers, ServedRelease
+from trimtab.ports.feature_reader import FeatureBlock
+from trimtab.ports.served_release import ServedRelease
 
 SYSTEM = "adder"
-SUMMANDS = {"one": 1.0, "two": 2.0, "slow": 3.0, "fragile": 4.0}
+SUMMANDS = {
+    "one": 1.0,
+    "two": 2.0,
+    "slow": 3.0,
+    "fragile": 4.0,
+    "blind": 5.0,
+    "brief": 6.0,
+    "left": 7.0,
+    "right": 8.0,
+}
+DEFINITIONS = {"left": "both", "right": "both"}  # of others, the release's own name
+LOOK_UPS: Counter[str] = Counter()  # of this process
 
 
 class Adder:
     """Answers the field `x` plus a constant of its own. Implements ServedRelease."""
 
-    feature_names: tuple[str, ...] = ("x", "constant")
     view_names: tuple[str, ...] = ("seen", "never_seen")
     key = "row"
 
     def __init__(self, digest: str) -> None:
         self.digest = digest
+        self.definition = DEFINITIONS.get(digest, digest)
         self._summand = SUMMANDS[digest]
 
-    def answer(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> Answers:
-        """Refuses rows without a number; the release "fragile" breaks on 13."""
+    def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
+        """Refuses rows without a number. The release "blind" finds nothing; of "both", look-ups are counted."""
         assert len(rows) == len(at_us)
-        values = [self._number(row.get("x")) for row in rows]
-        if self.digest == "fragile" and 13.0 in values:
-            raise ValueError("a secret of the model's code")
-        return Answers(
-            scores=[value + self._summand for value in values],
-            features=[[value, self._summand] for value in values],
-            ages_us=[[5, None] for _ in rows],
+        if self.digest == "blind":
+            raise LookupError("a secret of the features' code")
+        if self.definition == "both":
+            LOOK_UPS["both"] += 1
+            return FeatureBlock(
+                values=[[self._number(row.get("x")), LOOK_UPS["both"]] for row in rows],
+                ages_us=[[5, None] for _ in rows],
+            )
+        return FeatureBlock(
+            values=[[self._number(row.get("x")), self._summand] for row in rows], ages_us=[[5, None] for _ in rows]
         )
+
+    def score(self, block: FeatureBlock) -> list[float]:
+        """The release "fragile" breaks on 13, and "brief" forgets the last row."""
+        if self.digest == "fragile" and [13.0, self._summand] in block.values:
+            raise ValueError("a secret of the model's code")
+        scores = [float(str(value)) + self._summand for value, _ in block.values]
+        return scores[:-1] if self.digest == "brief" else scores
 
     def _number(self, value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):

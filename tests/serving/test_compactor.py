@@ -36,7 +36,19 @@ def record(number: int, system: str = SYSTEM) -> Record:
     """A row each second, from one minute before midnight."""
     at_us = START_US + number * 1_000_000
     features = [number / 3, None, "JFK", True]
-    return (system, "r", 2, f"k{number}", at_us, {"n": number, "s": "ü"}, features, [None, 5], number / 7, 12)
+    return (
+        system,
+        "r",
+        2,
+        f"k{number}",
+        at_us,
+        {"n": number, "s": "ü"},
+        features,
+        [None, 5],
+        number / 7,
+        [("q", number / 5)],
+        12,
+    )
 
 
 def write(folder: SegmentFolder, numbers: range, *, system: str = SYSTEM, sealed: bool = True) -> list[str]:
@@ -73,9 +85,20 @@ def table(stores: Stores) -> pl.DataFrame:
 
 
 def check_prediction(one: Prediction, number: int) -> None:
-    system, release, generation, key, at_us, request, features, ages, score, latency = record(number)
+    system, release, generation, key, at_us, request, features, ages, score, others, latency = record(number)
     assert one == Prediction(
-        one.id, system, release, generation, key, at_us, request, tuple(features), tuple(ages), score, latency
+        one.id,
+        system,
+        release,
+        generation,
+        key,
+        at_us,
+        request,
+        tuple(features),
+        tuple(ages),
+        score,
+        tuple(others),
+        latency,
     )
 
 

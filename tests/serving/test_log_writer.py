@@ -16,7 +16,7 @@ from trimtab.serving.segment_folder import SegmentFolder
 
 
 def record(number: int) -> Record:
-    return ("s", "r", 1, f"key-{number}", 1_364_774_400_000_000 + number, {"n": number}, [1.5], [None], 0.5, 7)
+    return ("s", "r", 1, f"key-{number}", 1_364_774_400_000_000 + number, {"n": number}, [1.5], [None], 0.5, [], 7)
 
 
 def writer(folder: Path, policy: LogPolicy) -> LogWriter:
@@ -170,7 +170,7 @@ def test_a_record_that_cannot_be_encoded_takes_nothing_with_it(tmp_path: Path) -
         log = writer(tmp_path, LogPolicy())
         kept, done = log.stage([record(0)])
         with pytest.raises(OverflowError):
-            log.stage([record(1), ("s", "r", 1, "k", 0, {"n": 2**70}, [], [], 0.5, 7)])
+            log.stage([record(1), ("s", "r", 1, "k", 0, {"n": 2**70}, [], [], 0.5, [], 7)])
         await done
         await log.close()
         assert ids(tmp_path, SEALED) == kept

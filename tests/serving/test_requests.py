@@ -54,9 +54,10 @@ def test_an_answer_and_its_record(one_worker: ServerProcess) -> None:
         status, answer = await client.post({"instances": [{"row": "a", "x": 1}, {"row": 7, "x": 2.5, "y": [None]}]})
         assert status == 200
         first, second = answer.pop("predictions")
-        assert answer == {"system": "adder", "release": "fragile", "generation": 1}
-        assert (first["key"], first["score"], first["missing"]) == ("a", 5.0, ["never_seen"])
-        assert (second["key"], second["score"]) == ("7", 6.5)
+        assert answer == {"system": "adder", "generation": 1}
+        told = {"key": "a", "release": "fragile", "score": 5.0, "missing": ["never_seen"]}
+        assert {name: first[name] for name in first if name != "id"} == told
+        assert (second["key"], second["release"], second["score"]) == ("7", "fragile", 6.5)
         (path,) = SegmentFolder(one_worker.wal).files(LIVE)
         segment = read_segment(path)
         assert segment is not None
@@ -64,7 +65,7 @@ def test_an_answer_and_its_record(one_worker: ServerProcess) -> None:
         record = records[second["id"]]
         assert (record.key, record.score, record.release, record.generation) == ("7", 6.5, "fragile", 1)
         assert record.request == {"row": 7, "x": 2.5, "y": [None]}
-        assert (record.features, record.ages_us) == ((2.5, 4.0), (5, None))
+        assert (record.features, record.ages_us, record.others) == ((2.5, 4.0), (5, None), ())
         assert record.latency_us < 1_000_000
 
     drive(one_worker, ask)

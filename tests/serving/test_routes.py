@@ -99,7 +99,7 @@ def test_a_worker_started_anew_begins_with_the_newest_route(server: ServerProces
         await until(lambda: len(set(server.board.workers()) - set(old)) == 2)
         client = Client(server.port)
         _, answer = await client.post({"instances": [{"row": "a", "x": 1}]})
-        assert (answer["release"], answer["generation"]) == ("two", generation)
+        assert (answer["predictions"][0]["release"], answer["generation"]) == ("two", generation)
         client.close()
 
     asyncio.run(ask())

@@ -34,6 +34,7 @@ RECORDS = st.tuples(
     st.lists(SCALAR, max_size=5),
     st.lists(st.none() | st.integers(0, 2**62), max_size=4),
     st.floats(allow_nan=False),
+    st.lists(st.tuples(TEXT, st.floats(allow_nan=False)), max_size=2),
     st.integers(0, 2**40),
 )
 HEADERS = st.builds(Header, worker=st.integers(0, 4095), number=st.integers(1, 2**36 - 1), system=TEXT)
@@ -48,7 +49,7 @@ def written(header: Header, records: list[Record], *, sealed: bool) -> bytes:
 def fields(one: Prediction) -> tuple[Any, ...]:
     request: dict[str, Json] = dict(one.request)
     row = (one.system, one.release, one.generation, one.key, one.at_us, request)
-    return (*row, list(one.features), list(one.ages_us), one.score, one.latency_us)
+    return (*row, list(one.features), list(one.ages_us), one.score, list(one.others), one.latency_us)
 
 
 @given(HEADERS, st.lists(RECORDS, max_size=6), st.booleans())
@@ -142,7 +143,7 @@ def test_a_later_format_is_refused_in_words() -> None:
 
 
 def test_scores_that_are_no_numbers_survive() -> None:
-    record: Record = ("s", "r", 1, "k", 0, {}, [], [], math.inf, 0)
+    record: Record = ("s", "r", 1, "k", 0, {}, [], [], math.inf, [], 0)
     found = parse_segment(written(Header(0, 1, "s"), [record], sealed=True), "here", sealed=True)
     assert found is not None
     assert next(found.predictions()).score == math.inf

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.house.code import PinnedCode
-from trimtab.kernel.canonical import JsonMap
+from trimtab.kernel.canonical import JsonMap, digest
 from trimtab.kernel.release import Release
 from trimtab.ports.blobs import Blobs
-from trimtab.ports.feature_reader import FeatureReader
+from trimtab.ports.feature_reader import FeatureBlock, FeatureReader
 from trimtab.ports.online_store import OnlineReader
 from trimtab.ports.predictor import ModelFormat, Predictor
-from trimtab.ports.served_release import Answers
 from trimtab.registry.releases import ReleaseReader
 from trimtab.stats.encoding import Encoder
 
@@ -22,18 +21,27 @@ class LoadedRelease:
 
     def __init__(self, release: Release, features: FeatureReader, predictor: Predictor) -> None:
         self.digest = release.digest
-        self.feature_names = tuple(one.name for one in release.features)
+        self.definition = digest(
+            [
+                [list(one) for one in release.views],
+                [one.name for one in release.features],
+                [list(one) for one in release.request],
+            ]
+        )
         self.view_names = features.views
         self.key = release.key
         self._features = features
         self._encoder = Encoder(release.features)
         self._predictor = predictor
 
-    def answer(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> Answers:
-        """Scores with the features that they were made from."""
-        block = self._features.read(rows, at_us)
-        scores = self._predictor.predict(self._encoder.matrix(block.values))
-        return Answers(scores.tolist(), block.values, block.ages_us)
+    def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
+        """The features of each row."""
+        return self._features.read(rows, at_us)
+
+    def score(self, block: FeatureBlock) -> list[float]:
+        """What the model says to each row."""
+        scores: list[float] = self._predictor.predict(self._encoder.matrix(block.values)).tolist()
+        return scores
 
 
 class Loader:

@@ -21,4 +21,5 @@ class Prediction:
     features: tuple[Json, ...]  # in the order of the release's feature names; null is missing
     ages_us: tuple[int | None, ...]  # per feature view: age of the fact used; null: it had none
     score: float
+    others: tuple[tuple[str, float], ...]  # (digest, score) of releases that scored the row too, and did not answer
     latency_us: int  # from the request's last byte to the record, by the worker's own clock

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from trimtab.kernel.canonical import Json, JsonMap
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a release says to some rows; all lists are in the order of the rows."""
-
-    scores: list[float]
-    features: list[list[Json]]  # per row, in the order of `feature_names`; null is missing
-    ages_us: list[list[int | None]]  # per row, in the order of `view_names`; null: the view had no fact
+from trimtab.kernel.canonical import JsonMap
+from trimtab.ports.feature_reader import FeatureBlock
 
 
 class ServedRelease(Protocol):
-    """One method: a release answers rows."""
+    """Two methods, since releases with one definition of their features share what was looked up."""
 
     digest: str
-    feature_names: tuple[str, ...]
+    definition: str  # of its features: equal for releases that look up the same
     view_names: tuple[str, ...]
     key: str  # the request field that names the row, e.g. "flight_id"
 
-    def answer(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> Answers:
-        """Answer each row as of its own instant (microseconds since 1970 UTC).
+    def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
+        """The features of each row as of its own instant (microseconds since 1970 UTC).
 
         Raises:
             RequestInvalid: a field is missing or has the wrong type.
         """
+        ...
+
+    def score(self, block: FeatureBlock) -> list[float]:
+        """What the model says to each row."""
         ...
 
 

@@ -22,7 +22,7 @@ from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import Busy, Corrupt
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
-from trimtab.serving.log_reader import FRAME_SCHEMA, SEGMENT, TABLE, row_of_prediction
+from trimtab.serving.log_reader import SEGMENT, TABLE, frame_of_predictions
 from trimtab.serving.segment import SEALED, SET_ASIDE, Segment, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
@@ -200,9 +200,4 @@ def _summary(segment: Segment) -> dict[str, Json]:
 
 
 def _frame(batch: Sequence[Segment]) -> pl.DataFrame:
-    return pl.concat(
-        pl.DataFrame(
-            [row_of_prediction(one, segment.header.name) for one in segment.predictions()], schema=FRAME_SCHEMA
-        )
-        for segment in batch
-    )
+    return frame_of_predictions((segment.header.name, one) for segment in batch for one in segment.predictions())

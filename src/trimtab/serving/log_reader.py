@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import polars as pl
@@ -89,24 +89,35 @@ class LogReader:
         return prediction_of_row(rows[0]) if rows else None
 
 
-def row_of_prediction(one: Prediction, segment: str) -> dict[str, Any]:
-    """One prediction as a row of the table; see FRAME_SCHEMA."""
-    at = from_us(one.at_us)
-    return {
-        "id": one.id,
-        "system": one.system,
-        "release": one.release,
-        "generation": one.generation,
-        "key": one.key,
-        "at": at,
-        "score": one.score,
-        "features": json.dumps(one.features, separators=(",", ":")),
-        "ages_us": list(one.ages_us),
-        "request": json.dumps(one.request, separators=(",", ":")),
-        "latency_us": one.latency_us,
-        "segment": segment,
-        "date": at.date(),
+def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.DataFrame:
+    """Predictions, each with the segment that it stands in, as rows of the table; see FRAME_SCHEMA."""
+    segments, those = zip(*predictions, strict=True) if (predictions := list(predictions)) else ((), ())
+    columns: dict[str, list[Any]] = {
+        "id": [one.id for one in those],
+        "system": [one.system for one in those],
+        "release": [one.release for one in those],
+        "generation": [one.generation for one in those],
+        "key": [one.key for one in those],
+        "at": [one.at_us for one in those],
+        "score": [one.score for one in those],
+        "features": [_encode(one.features) for one in those],
+        "ages_us": [one.ages_us for one in those],
+        "request": [_encode(one.request) for one in those],
+        "others": [[{"release": name, "score": score} for name, score in one.others] for one in those],
+        "latency_us": [one.latency_us for one in those],
+        "segment": list(segments),
     }
+    series = [pl.Series(name, values, dtype=_RAW.get(name, FRAME_SCHEMA[name])) for name, values in columns.items()]
+    return (
+        pl.DataFrame(series)
+        .with_columns(pl.col("at").cast(FRAME_SCHEMA["at"]))
+        .with_columns(date=pl.col("at").dt.date())
+        .select(FRAME_SCHEMA.names())
+    )
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 FRAME_SCHEMA = pl.Schema(
@@ -121,15 +132,19 @@ FRAME_SCHEMA = pl.Schema(
         "features": pl.String(),  # JSON list, in the order of the release's feature names
         "ages_us": pl.List(pl.Int64()),
         "request": pl.String(),  # JSON object, the row as it was sent
+        "others": pl.List(
+            pl.Struct({"release": pl.String(), "score": pl.Float64()})
+        ),  # who scored and did not answer
         "latency_us": pl.Int64(),
         "segment": pl.String(),
         "date": pl.Date(),  # of `at`, UTC; the partition
     }
 )
+_RAW: dict[str, pl.DataType] = {"at": pl.Int64()}  # microseconds, until the frame is made
 
 
 def prediction_of_row(row: dict[str, Any]) -> Prediction:
-    """What `row_of_prediction` was made from."""
+    """The prediction that a row was made from."""
     request: JsonMap = json.loads(row["request"])
     return Prediction(
         id=row["id"],
@@ -142,6 +157,7 @@ def prediction_of_row(row: dict[str, Any]) -> Prediction:
         features=tuple(json.loads(row["features"])),
         ages_us=tuple(row["ages_us"]),
         score=row["score"],
+        others=tuple((one["release"], one["score"]) for one in row["others"]),
         latency_us=row["latency_us"],
     )
 

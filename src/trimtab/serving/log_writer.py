@@ -184,7 +184,8 @@ class LogWriter:
     def _tell(self, text: str) -> None:
         now_s = time.monotonic()
         if now_s - self._reported.get(text, -_REPEAT_S) >= _REPEAT_S:
-            self._reported = {text: now_s}
+            self._reported = {one: at_s for one, at_s in self._reported.items() if now_s - at_s < _REPEAT_S}
+            self._reported[text] = now_s
             self._report(text)
 
     def _in_loop(self, call: Callable[..., None], *args: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -16,15 +16,20 @@ class Metrics:
         self._worker = worker
         self._requests: Counter[int] = Counter()
         self._rows: Counter[str] = Counter()
+        self._unscored: Counter[str] = Counter()
         self._buckets = [0] * (len(_BOUNDS_S) + 1)
         self._sum_s = 0.0
 
-    def answered(self, release: str, rows: int, latency_s: float) -> None:
-        """One request answered with predictions."""
+    def answered(self, releases: Sequence[str], latency_s: float) -> None:
+        """One request answered with predictions, each by one of `releases`."""
         self._requests[200] += 1
-        self._rows[release] += rows
+        self._rows.update(releases)
         self._buckets[bisect_left(_BOUNDS_S, latency_s)] += 1
         self._sum_s += latency_s
+
+    def unscored(self, release: str, rows: int) -> None:
+        """Rows that a canary or a shadow could not score."""
+        self._unscored[release] += rows
 
     def refused(self, status: int) -> None:
         """One request answered with an error."""
@@ -47,6 +52,10 @@ class Metrics:
         yield "# TYPE trimtab_rows_total counter"
         for release, count in sorted(self._rows.items()):
             yield f'trimtab_rows_total{{{worker},release="{release}"}} {count}'
+        yield "# HELP trimtab_unscored_rows_total Rows that a canary or a shadow could not score."
+        yield "# TYPE trimtab_unscored_rows_total counter"
+        for release, count in sorted(self._unscored.items()):
+            yield f'trimtab_unscored_rows_total{{{worker},release="{release}"}} {count}'
         yield "# HELP trimtab_latency_seconds From a request's last byte to its committed record."
         yield "# TYPE trimtab_latency_seconds histogram"
         below = 0

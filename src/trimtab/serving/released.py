@@ -19,10 +19,10 @@ _LONGEST_RETRY_S = 30.0
 
 @dataclass
 class Serving:
-    """The route in force in this worker, and the release that answers under it."""
+    """The route in force in this worker, and the releases that score under it."""
 
     route: Route
-    release: ServedRelease
+    releases: tuple[ServedRelease, ...]  # those that score every row, the champion first
     open: int = 0  # requests answered by it whose records are not committed yet
 
 
@@ -36,11 +36,11 @@ class _Failure:
 
 
 class Released:
-    """Follows the board. A champion that is loaded takes over at once; another one is loaded in a thread first.
+    """Follows the board. A route whose releases are loaded takes over at once; others are loaded in a thread first.
 
     A generation is acknowledged once no answer of an earlier one can still leave. A release that cannot be loaded
     changes nothing: the last route stays in force, the reason is reported, nothing is acknowledged. Warm releases
-    are loaded after the champion has taken over, and never stand in its way.
+    are loaded after the others have taken over, and never stand in their way.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Released:
         self._failures: dict[str, _Failure] = {}
         self._serving: Serving | None = None
         self._draining: list[Serving] = []
-        self._wanted: Route | None = None  # in force on the board, its champion not loaded here
+        self._wanted: Route | None = None  # in force on the board, not all that scores loaded here
         self._loading: asyncio.Task[None] | None = None
 
     @property
@@ -107,15 +107,15 @@ class Released:
             self._wanted = None
         elif route.system != self._system:
             self._fail("route", f"the board shows a route of system '{route.system}', not of '{self._system}'")
-        elif (release := self._loaded.get(route.champion)) is None:
+        elif not set(route.scoring()) <= self._loaded.keys():
             self._wanted = route
         else:
-            self._switch(route, release)
+            self._switch(route)
 
-    def _switch(self, route: Route, release: ServedRelease) -> None:
+    def _switch(self, route: Route) -> None:
         if self._serving is not None:
             self._draining.append(self._serving)
-        self._serving = Serving(route, release)
+        self._serving = Serving(route, tuple(self._loaded[one] for one in route.scoring()))
         self._wanted = None
         self._loaded = {one: self._loaded[one] for one in route.releases() if one in self._loaded}
         self._failures = {one: failure for one, failure in self._failures.items() if one in route.releases()}
@@ -127,9 +127,9 @@ class Released:
             self._follower.acknowledge(self._serving.route.generation)
 
     def _missing(self) -> str | None:
-        """The next release to load: the champion that is waited for, then the warm ones."""
-        wanted = [] if self._wanted is None else [self._wanted.champion]
-        warm = [] if self._serving is None else self._serving.route.releases()
+        """The next release to load: those that are waited for, then the warm ones."""
+        wanted = () if self._wanted is None else self._wanted.scoring()
+        warm = () if self._serving is None else self._serving.route.releases()
         now_s = time.monotonic()
         for one in (*wanted, *warm):
             failure = self._failures.get(one)

@@ -39,10 +39,20 @@ FRAME_BYTES = _FRAME.size
 
 # A Prediction's fields without the id, in their order.
 Record: TypeAlias = tuple[
-    str, str, int, str, int, JsonMap, Sequence[Json], Sequence[int | None], float, int
-]  # system, release, generation, key, at_us, request, features, ages_us, score, latency_us
+    str, str, int, str, int, JsonMap, Sequence[Json], Sequence[int | None], float, Sequence[tuple[str, float]], int
+]  # system, release, generation, key, at_us, request, features, ages_us, score, others, latency_us
 _Stored: TypeAlias = tuple[
-    str, str, int, str, int, dict[str, Any], tuple[Any, ...], tuple[int | None, ...], float, int
+    str,
+    str,
+    int,
+    str,
+    int,
+    dict[str, Any],
+    tuple[Any, ...],
+    tuple[int | None, ...],
+    float,
+    tuple[tuple[str, float], ...],
+    int,
 ]
 encode_record = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode

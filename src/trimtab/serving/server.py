@@ -170,4 +170,6 @@ def _stop_with_supervisor(seat: Seat, server: _Server, drain_s: float) -> None:
 
 
 def _report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    # A disk that takes no records may take no reports either: the thread that reports must outlive that.
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ import time
 import traceback
 from asyncio import Future
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -34,6 +35,7 @@ from trimtab.serving.problem import (
 from trimtab.serving.protocols import native_json
 from trimtab.serving.protocols.native_json import Answer, Answered, ClockMode
 from trimtab.serving.released import Released, Serving
+from trimtab.serving.scoring import score
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -42,6 +44,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 _SYSTEMS = "/v1/systems/"
 _PREDICT = "/predict"
 _JSON = (b"content-type", b"application/json")
+_REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -76,6 +79,7 @@ class Worker:
         self._mode = mode
         self._limits = limits
         self._reading: dict[asyncio.Task[None] | None, float] = {}  # requests whose body is awaited → until when
+        self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._late: set[asyncio.Task[None] | None] = set()
         self._path = f"{_SYSTEMS}{system}{_PREDICT}"
         self._gets: dict[str, Callable[[str], Problem | bytes]] = {
@@ -117,41 +121,58 @@ class Worker:
             return
         problem: Problem | None = None
         try:
-            answer, rows, committed = self._answer(body, serving, started_s)
+            answer, by, committed = self._answer(body, serving, started_s)
             await committed
         except Exception as error:  # the release runs foreign code: one request's error must stay one answer
             problem = problem_of(error, self._path)
             if problem.status >= 500 and problem.status != 503:
-                traceback.print_exc(file=sys.stderr)
+                _print_error()
         finally:
             self._released.leave(serving)
         if problem is not None:
             await self._refuse(send, problem)
             return
-        self._metrics.answered(serving.route.champion, rows, time.perf_counter() - started_s)
+        self._metrics.answered(by, time.perf_counter() - started_s)
         await _reply(send, answer, _JSON)
 
-    def _answer(self, body: bytes, serving: Serving, started_s: float) -> tuple[bytes, int, Future[None]]:
-        """The answer's bytes, how many rows it holds, and the future after which it may leave."""
-        release, route = serving.release, serving.route
+    def _answer(self, body: bytes, serving: Serving, started_s: float) -> tuple[bytes, list[str], Future[None]]:
+        """The answer's bytes, the release that answers each row, and the future after which it may leave."""
+        champion, route = serving.releases[0], serving.route
         sent = native_json.decode(body, max_rows=self._limits.rows)
         rows, at_us = native_json.instants(sent, mode=self._mode, now_us=to_us(self._clock.now()))
-        keys = [native_json.key_of(row, release.key, index) for index, row in enumerate(rows)]
-        answers = release.answer(rows, at_us)
+        keys = [native_json.key_of(row, champion.key, index) for index, row in enumerate(rows)]
+        scored = score(serving.releases, rows, at_us, failed=self._unscored)
         latency_us = max(0, int((time.perf_counter() - started_s) * 1e6))
-        columns = (keys, at_us, sent, answers.features, answers.ages_us, answers.scores)
+        by = [digest if (digest := route.answering(key)) in scored else champion.digest for key in keys]
         records = [
-            (self._system, route.champion, route.generation, key, at, row, features, ages, score, latency_us)
-            for key, at, row, features, ages, score in zip(*columns, strict=True)
+            (
+                self._system,
+                digest,
+                route.generation,
+                key,
+                at_us[index],
+                sent[index],
+                scored[digest].block.values[index],
+                scored[digest].block.ages_us[index],
+                scored[digest].scores[index],
+                [(other, one.scores[index]) for other, one in scored.items() if other != digest],
+                latency_us,
+            )
+            for index, (key, digest) in enumerate(zip(keys, by, strict=True))
         ]
         ids, committed = self._stage(records)
-        views = release.view_names
         predictions = [
-            Answered(id, key, score, _missing(views, ages))
-            for id, key, score, ages in zip(ids, keys, answers.scores, answers.ages_us, strict=True)
+            Answered(id, key, digest, record[8], _missing(scored[digest].release.view_names, record[7]))
+            for id, key, digest, record in zip(ids, keys, by, records, strict=True)
         ]
-        answer = Answer(self._system, route.champion, route.generation, predictions)
-        return native_json.encode(answer), len(rows), committed
+        return native_json.encode(Answer(self._system, route.generation, predictions)), by, committed
+
+    def _unscored(self, release: str, rows: int) -> None:
+        self._metrics.unscored(release, rows)
+        now_s = time.monotonic()
+        if now_s - self._told_s.get(release, -_REPEAT_S) >= _REPEAT_S:
+            self._told_s[release] = now_s
+            _print_error()
 
     def _stage(self, records: Sequence[Any]) -> tuple[list[str], Future[None]]:
         try:
@@ -216,6 +237,12 @@ class Worker:
     async def _refuse(self, send: Send, problem: Problem) -> None:
         self._metrics.refused(problem.status)
         await _reply(send, problem, _JSON)
+
+
+def _print_error() -> None:
+    """The exception that is handled now, with its stack; an answer must not fail for want of space for that."""
+    with suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
 
 
 def _missing(views: Sequence[str], ages: Sequence[int | None]) -> list[str]:

@@ -1,7 +1,7 @@
 """The native protocol: `POST /v1/systems/{system}/predict`.
 
     request   {"instances": [{field: value, …, "as_of": instant}, …]}
-    answer    {"system", "release", "generation", "predictions": [{"id", "key", "score", "missing": [view, …]}, …]}
+    answer    {"system", "generation", "predictions": [{"id", "key", "release", "score", "missing": [view, …]}, …]}
 
 `as_of` (ISO 8601 with a zone, or microseconds since 1970 UTC) is taken only by a server that was started for
 replay or simulation; elsewhere a client could choose what the features knew.
@@ -34,6 +34,7 @@ class Answered(msgspec.Struct):
 
     id: str
     key: str
+    release: str  # that answered this row
     score: float
     missing: list[str]  # feature views that had no fact for this row
 
@@ -42,7 +43,6 @@ class Answer(msgspec.Struct):
     """The answer to one request."""
 
     system: str
-    release: str
     generation: int
     predictions: list[Answered]
 

@@ -1,0 +1,17 @@
+"""Explain: a compaction in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.kernel.happening import Happening
+from trimtab.serving.compactor import Compaction
+
+
+def told_of(done: Compaction) -> Iterator[Happening]:
+    """What moved into the table, and what could not."""
+    if done.rows:
+        told = f"{done.rows:,} predictions compacted from {len(done.segments)} segments"
+        yield Happening("serving", told, "routine")
+    for name in done.corrupt:
+        yield Happening("serving", f"segment {name} is not what was sealed: set aside", "bad")
