@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.deployment.rollouts import carrying_out
 from tests.stores import Stores
 
 from trimtab.deployment.act import Act
@@ -16,4 +17,4 @@ def stores(tmp_path: Path) -> Iterator[Stores]:
 
 @pytest.fixture
 def act(stores: Stores) -> Act:
-    return Act(stores.journal, stores.reader, stores.outbox, stores.board)
+    return carrying_out(stores, stores.board)

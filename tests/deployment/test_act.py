@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.deployment.rollouts import SYSTEM, A, B, C, carrying_out, seen
 from tests.stores import Stores, release
 
 from trimtab.adapters.route_board_mmap import MmapRouteBoard
 from trimtab.deployment.act import TOPIC, Act
 from trimtab.deployment.actions import MoveRoute, Plan
-from trimtab.deployment.decide import decide_deploy, decide_rollback
+from trimtab.deployment.decide import decide_deploy, decide_rollback, decide_shadow
+from trimtab.deployment.decide_rollout import decide_rollout
+from trimtab.deployment.policies import canary
 from trimtab.kernel.errors import NotAcknowledged, Refused
+from trimtab.kernel.moment import to_us
 from trimtab.kernel.route import Route
-
-SYSTEM = "flight-delay"
-A, B, C = (release(name) for name in "ABC")
 
 
 class Killed(BaseException):
@@ -60,7 +65,7 @@ def rollback(act: Act, stores: Stores, to: str = "", known: str = "ABC") -> None
 @contextmanager
 def killed_before_publishing(stores: Stores) -> Iterator[Act]:
     with pytest.raises(Killed):
-        yield Act(stores.journal, stores.reader, stores.outbox, BrokenBoard(stores.board))
+        yield carrying_out(stores, BrokenBoard(stores.board))
 
 
 def champions(act: Act, stores: Stores) -> tuple[str, str]:
@@ -221,7 +226,7 @@ def test_workers_get_longer_for_what_they_have_to_load(stores: Stores, warm: boo
             asked.append(within_s)
             return []
 
-    act = Act(stores.journal, stores.reader, stores.outbox, Asked(stores.board))
+    act = carrying_out(stores, Asked(stores.board))
     deploy(act, stores, "A")
     deploy(act, stores, "B")
     if warm:
@@ -244,3 +249,114 @@ def test_a_warm_list_never_holds_the_champion(act: Act, stores: Stores) -> None:
 def test_a_move_without_its_plans_facts_is_not_made() -> None:
     with pytest.raises(TypeError, match="because"):
         MoveRoute(SYSTEM, A.digest, (), "")  # type: ignore[call-arg]
+
+
+def test_messages_of_another_system_are_left_to_it(act: Act, stores: Stores, tmp_path: Path) -> None:
+    """Both keep their routes in one database; each has its own board."""
+    other = carrying_out(stores, BrokenBoard(MmapRouteBoard(tmp_path / "other")), "other")
+    with pytest.raises(Killed):
+        other(decide_deploy(release("A", system="other"), None), at=stores.minute(), actor="user:bob")
+    deploy(act, stores, "B")
+    (left,) = stores.outbox.pending(TOPIC)
+    assert left.body == {"system": "other"}
+    assert champions(act, stores) == (B.digest, B.digest)
+    board = MmapRouteBoard(tmp_path / "other")
+    carrying_out(stores, board, "other").publish()
+    assert stores.outbox.pending(TOPIC) == []
+    assert board.current() == other.route("other")
+    assert champions(act, stores) == (B.digest, B.digest)
+
+
+def begin(act: Act, stores: Stores, number: int = 1) -> datetime:
+    """B begins as a canary beside A."""
+    if act.route(SYSTEM) is None:
+        deploy(act, stores, "A")
+    at = stores.minute()
+    act(canary().decide(B, act.route(SYSTEM), number=number, at_us=to_us(at)), at=at, actor="user:ada")
+    return at
+
+
+def looked(act: Act, **known: Any) -> Plan:
+    """What a look a day after the step began leads to."""
+    under_way = act.rollout(SYSTEM)
+    assert under_way is not None
+    rollout, route, since = under_way
+    return decide_rollout(rollout, route, to_us(since), seen(1, at_us=to_us(since) + rollout.hold_us, **known))
+
+
+def test_a_step_of_a_rollout_is_one_transaction_with_its_move(act: Act, stores: Stores) -> None:
+    begin(act, stores)
+    for known in ({}, {}, {"low": -0.1, "high": 0.0}):
+        plan = looked(act, **known)
+        with killed_before_publishing(stores) as dying:
+            dying(plan, at=stores.minute(), actor="loop")
+        act(plan, at=stores.minute(), actor="loop")  # the same plan again: it is done, and is shown
+        assert stores.board.current() == act.route(SYSTEM)
+    stages = ["started", "advanced", "advanced", "promoted"]
+    expected = ["route.moved"]
+    for stage in stages:
+        expected += [f"rollout.{stage}", "route.moved"]
+    assert stores.kinds() == expected
+    assert champions(act, stores) == (B.digest, B.digest)
+    assert act.rollout(SYSTEM) is None
+    (rollout,) = act.rollouts(SYSTEM)
+    assert (rollout.release, rollout.replaces) == (B.digest, A.digest)
+
+
+def test_a_step_lasts_on_while_a_shadow_comes(act: Act, stores: Stores) -> None:
+    """The shadow moves the route; the canary has held its step all the same."""
+    began = begin(act, stores)
+    for on in (True, False):
+        act(decide_shadow(SYSTEM, C.digest, act.route(SYSTEM), on=on), at=stores.minute(), actor="user:ada")
+        under_way = act.rollout(SYSTEM)
+        assert under_way is not None
+        assert (under_way[1], under_way[2]) == (act.route(SYSTEM), began)
+    advanced_at = stores.minute()
+    act(looked(act), at=advanced_at, actor="loop")
+    act(decide_shadow(SYSTEM, C.digest, act.route(SYSTEM), on=True), at=stores.minute(), actor="user:ada")
+    under_way = act.rollout(SYSTEM)
+    assert under_way is not None
+    assert under_way[2] == advanced_at
+
+
+PLANS = ("a shadow", "the next step", "the end", "a rollback")
+
+
+def stale(act: Act) -> dict[str, Plan]:
+    """Plans for the route in force."""
+    route = act.route(SYSTEM)
+    return {
+        "a shadow": decide_shadow(SYSTEM, C.digest, route, on=True),
+        "the next step": looked(act),
+        "the end": looked(act, low=0.1, high=0.2),
+        "a rollback": decide_rollback(SYSTEM, route, known=[A.digest]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("sooner", "late"), [one for one in product(PLANS, PLANS) if one[0] != one[1] and one[1] != "a rollback"]
+)
+def test_a_plan_made_for_another_route_is_refused(act: Act, stores: Stores, sooner: str, late: str) -> None:
+    """Carried out all the same, a shadow would bring back a canary that went back, or an old step a small share."""
+    begin(act, stores)
+    plans = stale(act)
+    act(plans[sooner], at=stores.minute(), actor="user:ada")
+    route = act.route(SYSTEM)
+    if (sooner, late) == ("a rollback", "the end"):
+        act(plans[late], at=stores.minute(), actor="loop")  # both wanted the same route
+    else:
+        with pytest.raises(Refused, match="replaces another route than the one in force"):
+            act(plans[late], at=stores.minute(), actor="loop")
+        assert stores.kinds()[-1] == "deployment.refused"
+    assert act.route(SYSTEM) == route == stores.board.current()
+
+
+def test_a_second_start_of_one_plan_is_refused_where_another_canary_is_under_way(act: Act, stores: Stores) -> None:
+    deploy(act, stores, "A")
+    first, second = (
+        canary().decide(one, act.route(SYSTEM), number=1, at_us=to_us(stores.minute())) for one in (B, C)
+    )
+    act(first, at=stores.minute(), actor="user:ada")
+    with pytest.raises(Refused, match="rollout flight-delay/00001 replaces another route"):
+        act(second, at=stores.minute(), actor="user:bob")
+    assert [one.release for one in act.rollouts(SYSTEM)] == [B.digest]

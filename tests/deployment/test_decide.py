@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.deployment.rollouts import under_way
 from tests.stores import release
 
-from trimtab.deployment.actions import Action, MoveRoute, Plan, Refuse, Stay
-from trimtab.deployment.decide import WARM, decide_deploy, decide_rollback
+from trimtab.deployment.actions import Action, MoveRoute, Plan, Refuse, Stage, Stay, StepRollout
+from trimtab.deployment.decide import WARM, decide_deploy, decide_rollback, decide_shadow
 from trimtab.deployment.explain import explain
-from trimtab.deployment.policies import blue_green
+from trimtab.deployment.policies import blue_green, canary
 from trimtab.kernel.canonical import canonical, short
 from trimtab.kernel.release import Release, release_from
-from trimtab.kernel.route import Route, route_from
+from trimtab.kernel.route import Canary, Route, route_from
 from trimtab.kernel.verdict import Outcome
 
 SYSTEM = "flight-delay"
@@ -29,6 +32,19 @@ routes = st.none() | st.permutations(DIGESTS).flatmap(
 )
 releases = st.sampled_from(
     [A, B, C, D, release("E", Outcome.FAIL), release("F", Outcome.INCONCLUSIVE, Outcome.PASS)]
+)
+
+
+shadowed = st.permutations(DIGESTS).flatmap(
+    lambda order: st.builds(
+        Route,
+        st.just(SYSTEM),
+        st.just(order[0]),
+        st.just(tuple(order[1:3])),
+        st.integers(1, 99),
+        st.none() | st.just(Canary(order[3], 330, f"{SYSTEM}/00001")),
+        st.lists(st.sampled_from(DIGESTS), unique=True).map(tuple),
+    )
 )
 
 
@@ -46,7 +62,8 @@ def test_the_same_facts_give_the_same_deployment(one: Release, now: Route | None
     again = release_from(one.body())
     same = None if now is None else route_from(now.body())
     assert stored(decide_deploy(one, now)) == stored(decide_deploy(again, same))
-    assert stored(blue_green().decide(one, now)) == stored(decide_deploy(one, now))
+    planned = blue_green().decide(one, now, number=1, at_us=0)
+    assert stored(planned) == stored(decide_deploy(one, now))
 
 
 @settings(deadline=None, max_examples=50)
@@ -109,7 +126,7 @@ def test_a_release_that_no_gate_has_judged_is_refused() -> None:
             [A.digest, B.digest],
             "it never answered users: deploy it through its gates instead",
         ),
-        (route(A, B), "", [A.digest], "it never answered users: deploy it through its gates instead"),
+        (route(A, B), "", [A.digest], "there is no earlier release to go back to"),
     ],
     ids=["nothing", "nothing named", "no earlier", "never answered", "warm but never answered"],
 )
@@ -122,14 +139,83 @@ def test_a_rollback_that_is_refused(now: Route | None, to: str, known: list[str]
 def test_a_rollback_to_a_release_that_is_not_warm_any_more() -> None:
     known = [A.digest, B.digest, C.digest, D.digest]
     (action,) = decide_rollback(SYSTEM, route(D, C, B), A.digest, known)
-    expected = MoveRoute(SYSTEM, A.digest, (D.digest, C.digest), D.digest, f"rollback from {short(D.digest)}")
-    assert action == expected
+    because, now = f"rollback from {short(D.digest)}", route(D, C, B)
+    assert action == MoveRoute(SYSTEM, A.digest, (D.digest, C.digest), D.digest, because, against=now.id)
 
 
 def test_a_rollback_to_the_champion_stays() -> None:
     assert decide_rollback(SYSTEM, route(A, B), A.digest, [A.digest]) == [Stay(SYSTEM, A.digest)]
 
 
+def test_a_rollback_ends_the_rollout_that_is_under_way() -> None:
+    (action,) = decide_rollback(SYSTEM, under_way(), known=[A.digest, C.digest])
+    assert isinstance(action, StepRollout)
+    assert (action.rollout, action.stage, action.release) == (f"{SYSTEM}/00001", "rolled_back", B.digest)
+    assert action.move.route() == Route(SYSTEM, A.digest, (C.digest, B.digest), 0)
+    assert action.move.because == f"rollback from {short(B.digest)}"
+    assert decide_rollback(SYSTEM, under_way(), A.digest, [A.digest, C.digest]) == [action]
+
+
+def test_canaries_that_went_back_do_not_bar_the_way_back() -> None:
+    """Two rollouts fail after another: the champion before this one stays loaded, and is what a rollback finds."""
+    now = route(A, C)
+    for number, one in enumerate((B, D), start=1):
+        (start,) = canary().decide(one, now, number=number, at_us=0)
+        assert isinstance(start, StepRollout)
+        (back,) = decide_rollback(SYSTEM, start.move.route(), known=[C.digest, A.digest])
+        assert isinstance(back, StepRollout)
+        now = back.move.route()
+    assert now.champion == A.digest and now.warm[0] == C.digest
+    (action,) = decide_rollback(SYSTEM, now, known=[C.digest, A.digest])
+    assert isinstance(action, MoveRoute)
+    assert action.champion == C.digest
+    only_failed = route(A, B)
+    assert isinstance(decide_rollback(SYSTEM, only_failed, known=[A.digest])[0], Refuse)
+
+
+def test_a_rollback_during_a_rollout_may_go_back_further() -> None:
+    (action,) = decide_rollback(SYSTEM, under_way(), C.digest, [A.digest, C.digest])
+    assert isinstance(action, StepRollout)
+    assert action.move.route() == Route(SYSTEM, C.digest, (A.digest, B.digest), 0)
+
+
+def test_nothing_is_rolled_back_to_the_canary_itself() -> None:
+    """Though it has answered before: one step would both end its rollout and promote it."""
+    (action,) = decide_rollback(SYSTEM, under_way(), B.digest, [A.digest, B.digest, C.digest])
+    assert isinstance(action, Refuse)
+    assert "it is a canary" in action.because
+
+
+@settings(deadline=None, max_examples=50)
+@given(shadowed, st.sampled_from(DIGESTS), st.booleans())
+def test_a_shadow_comes_and_goes_and_nothing_else_changes(now: Route, one: str, on: bool) -> None:
+    (action,) = decide_shadow(SYSTEM, one, now, on=on)
+    assert stored([action]) == stored(decide_shadow(SYSTEM, one, route_from(now.body()), on=on))
+    if (one in now.shadows) == on:
+        assert isinstance(action, Stay) and action.because
+        return
+    assert isinstance(action, MoveRoute)
+    after = action.route()
+    assert (one in after.shadows) == on
+    assert set(after.shadows) ^ set(now.shadows) == {one}
+    assert replace(after, shadows=now.shadows) == replace(now, generation=0)
+    assert after.answering("key") == now.answering("key")
+    (back,) = decide_shadow(SYSTEM, one, after, on=not on)
+    assert isinstance(back, MoveRoute)
+    assert set(back.shadows) == set(now.shadows)
+
+
+def test_without_a_champion_there_is_no_shadow() -> None:
+    assert decide_shadow(SYSTEM, A.digest, None, on=True) == [Refuse(SYSTEM, A.digest, "nothing is deployed")]
+
+
+MOVE = MoveRoute(SYSTEM, A.digest, (), A.digest, "all is well", Canary(B.digest, 330, f"{SYSTEM}/00001"))
+STEPS: list[tuple[Stage, list[str]]] = [
+    ("started", ["at most 5 %", "canary", SYSTEM]),
+    ("advanced", ["at most 5 %", SYSTEM]),
+    ("promoted", ["promoted", SYSTEM]),
+    ("rolled_back", ["rolled back", short(A.digest), SYSTEM]),
+]
 EVERY: list[tuple[Action, list[str]]] = [
     (
         MoveRoute(SYSTEM, A.digest, (B.digest,), B.digest, "3 gates passed"),
@@ -139,13 +225,19 @@ EVERY: list[tuple[Action, list[str]]] = [
     (Refuse(SYSTEM, A.digest, "it failed"), [short(A.digest), "does not answer", "it failed"]),
     (Refuse(SYSTEM, "", "nothing is deployed"), ["release -", "nothing is deployed"]),
     (Stay(SYSTEM, A.digest), [short(A.digest), "already"]),
+    (Stay(SYSTEM, A.digest, "not held"), [short(A.digest), "goes on", "not held"]),
+    *(
+        (StepRollout(f"{SYSTEM}/00001", stage, B.digest, MOVE, "5 %"), [short(B.digest), "all is well", *words])
+        for stage, words in STEPS
+    ),
 ]
 
 
 @pytest.mark.parametrize(("action", "words"), EVERY)
 def test_every_action_has_its_sentence(action: Action, words: list[str]) -> None:
     said = explain(action)
-    assert all(word in said for word in [*words, SYSTEM])
+    assert all(word in said for word in words)
+    assert SYSTEM in said or (isinstance(action, Stay) and action.because)
     assert "\n" not in said and "'" not in said
 
 
@@ -156,5 +248,7 @@ def test_no_kind_of_action_is_left_out_here() -> None:
 @pytest.mark.parametrize(("action", "words"), EVERY)
 def test_the_ledger_stores_every_field_of_an_action(action: Action, words: list[str]) -> None:
     body = action.body()
-    assert set(body) == {"action", *vars(action)}
-    assert [one.body()["action"] for one, _ in EVERY].count(body["action"]) <= 2
+    fields = {"because" if name == "move" else name for name in vars(action)}  # the move has its own entry
+    assert set(body) == {"action", *fields}
+    assert {type(one) for one, _ in EVERY if one.body()["action"] == body["action"]} == {type(action)}
+    assert json.loads(canonical(body)) == body

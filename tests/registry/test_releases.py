@@ -19,7 +19,7 @@ from trimtab.kernel.canonical import canonical, digest, short
 from trimtab.kernel.errors import Corrupt, NotFound, Refused
 from trimtab.kernel.feature_schema import Feature
 from trimtab.kernel.release import Release, release_from
-from trimtab.kernel.verdict import Outcome
+from trimtab.kernel.verdict import Outcome, worst
 from trimtab.registry.releases import ReleaseReader, ReleaseWriter
 
 SYSTEM = "flight-delay"
@@ -76,6 +76,7 @@ def test_what_is_created_is_read_back(reader: ReleaseReader, writer: ReleaseWrit
         "run": "train-A",
         "created_at": (START + timedelta(minutes=1)).isoformat(),
         "actor": "user:ada",
+        "override": "",
     }
     (entry,) = stores.reader.entries()
     assert (entry.kind, entry.subject, entry.body["run"]) == ("release.created", f"{SYSTEM}/{name}", "train-A")
@@ -115,6 +116,50 @@ def test_a_refused_release_leaves_an_entry_and_nothing_else(
     assert all(f"{one.gate}: {one.outcome}: {one.reason}" in raised.value.got for one in held)
     assert "gate 0: pass" not in raised.value.got
     assert raised.value.got and raised.value.allowed == "every gate passes"
+
+
+def test_a_canary_may_be_what_the_gates_could_not_tell(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores
+) -> None:
+    admits = (Outcome.PASS, Outcome.INCONCLUSIVE)
+    told = [verdict(), verdict(Outcome.INCONCLUSIVE)]
+    name = writer.create(
+        release("A", Outcome.PASS, Outcome.INCONCLUSIVE),
+        told,
+        "train-A",
+        at=stores.minute(),
+        actor="loop",
+        admits=admits,
+    )
+    assert stores.kinds() == ["release.created"]
+    assert reader.facts(SYSTEM, name)["override"] == ""
+    with pytest.raises(Refused) as raised:
+        writer.create(
+            release("B"), [*told, verdict(Outcome.FAIL)], "train-B", at=stores.minute(), actor="loop", admits=admits
+        )
+    assert raised.value.allowed == "no gate fails"
+    assert "it is a fail" in raised.value.got and "inconclusive" not in raised.value.got
+    with pytest.raises(Refused):
+        writer.create(release("C"), [], "train-C", at=stores.minute(), actor="loop", admits=admits)
+    assert stores.kinds() == ["release.created", "release.refused", "release.refused"]
+
+
+@pytest.mark.parametrize("outcomes", [[Outcome.FAIL], [Outcome.PASS, Outcome.INCONCLUSIVE], []])
+def test_who_sets_the_gates_aside_says_why_and_it_stands_in_the_ledger(
+    reader: ReleaseReader, writer: ReleaseWriter, stores: Stores, outcomes: list[Outcome]
+) -> None:
+    one = release("A", *outcomes)
+    told = [verdict(outcome) for outcome in outcomes]
+    name = writer.create(one, told, "train-A", at=stores.minute(), actor="user:ada", override="labels late")
+    created, overridden = stores.reader.entries()
+    assert (created.kind, overridden.kind) == ("release.created", "gates.overridden")
+    assert overridden.actor == "user:ada"
+    assert overridden.subject == created.subject == f"{SYSTEM}/{name}"
+    assert overridden.body == {"because": "labels late", "outcome": str(worst(told))}
+    assert created.body["verdicts"] == [verdict.body() for verdict in told]
+    assert reader.facts(SYSTEM, name)["override"] == "labels late"
+    assert writer.create(one, told, "train-A", at=stores.minute(), actor="user:bob", override="again") == name
+    assert len(stores.kinds()) == 2
 
 
 def test_a_release_is_found_by_its_first_characters(
@@ -172,13 +217,14 @@ def test_a_blob_that_was_changed_is_corrupt(
 @given(moves=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), max_size=6))
 def test_who_was_in_production_when(reader: ReleaseReader, stores: Stores, moves: list[tuple[str, int]]) -> None:
     system = f"system-{next(EXAMPLES)}"
-    act = Act(stores.journal, stores.reader, stores.outbox, stores.board)
+    act = Act(system, journal=stores.journal, reader=stores.reader, outbox=stores.outbox, board=stores.board)
     history, at, champion = [], START, ""
     for name, hours in moves:
         at += timedelta(hours=hours)
         route = act.route(system)
         warm = (digest("warm"),) if route is None else (route.champion,)
-        act([MoveRoute(system, digest(name), warm, champion, "")], at=at, actor="user:ada")
+        against = "" if route is None else route.id
+        act([MoveRoute(system, digest(name), warm, champion, "", against=against)], at=at, actor="user:ada")
         champion = digest(name)
         history.append((at, champion))
     for instant in {START, *(since for since, _ in history)}:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NoReturn
 
-from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay
+from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay, StepRollout
+from trimtab.deployment.rollout import KIND, Rollout, rollout_from
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Corrupt, NotAcknowledged, Refused
+from trimtab.kernel.moment import from_us
 from trimtab.kernel.route import Route, route_from
-from trimtab.ports.journal import Journal, JournalReader, Outbox
+from trimtab.ports.journal import Journal, JournalReader, Outbox, Unit
 from trimtab.ports.route_board import RouteBoard
 
 TOPIC = "publish_route"
@@ -23,7 +25,10 @@ LOAD_WITHIN_S = 30.0  # a release that workers have yet to load; until then the 
 class Act:
     """Carries out deployment plans of one system."""
 
-    def __init__(self, journal: Journal, reader: JournalReader, outbox: Outbox, board: RouteBoard) -> None:
+    def __init__(
+        self, system: str, *, journal: Journal, reader: JournalReader, outbox: Outbox, board: RouteBoard
+    ) -> None:
+        self._system = system
         self._journal = journal
         self._reader = reader
         self._outbox = outbox
@@ -40,6 +45,8 @@ class Act:
             match action:
                 case MoveRoute():
                     self._move(action, at, actor)
+                case StepRollout():
+                    self._step(action, at, actor)
                 case Refuse():
                     self._refuse(action, at, actor)
                 case Stay():
@@ -55,10 +62,29 @@ class Act:
         assert body is not None
         return route_from({**body, "generation": pointer.generation})
 
+    def rollout(self, system: str) -> tuple[Rollout, Route, datetime] | None:
+        """The rollout under way, the route in force, and since when its step lasts."""
+        route = self.route(system)
+        if route is None or route.canary is None:
+            return None
+        body = self._reader.record(KIND, route.canary.salt)
+        assert body is not None
+        begun = rollout_from(body)
+        # Not since the route was moved: a shadow that comes or goes moves it, and the step lasts on.
+        steps = self._reader.entries(kind="rollout.advanced", subject=system)
+        reached = [entry.at for entry in steps if entry.body["rollout"] == begun.id]
+        return begun, route, reached[-1] if reached else from_us(begun.began_us)
+
+    def rollouts(self, system: str) -> list[Rollout]:
+        """All rollouts of a system, oldest first."""
+        return [rollout_from(body) for _, body in self._reader.records(KIND, prefix=f"{system}/")]
+
     def publish(self) -> None:
         """Drive the outbox: publish each route that has not been, and wait for the workers."""
         for message in self._outbox.pending(TOPIC):
-            route = self.route(str(message.body["system"]))
+            if message.body["system"] != self._system:
+                continue  # another system of this database has its own board
+            route = self.route(self._system)
             assert route is not None
             within_s = ACKNOWLEDGE_WITHIN_S if set(route.releases()) <= self._loaded() else LOAD_WITHIN_S
             self._board.publish(route)
@@ -75,20 +101,42 @@ class Act:
         return set() if shown is None else set(shown.releases())
 
     def _move(self, action: MoveRoute, at: datetime, actor: str) -> None:
-        route = Route(action.system, action.champion, action.warm, generation=0)
         with self._journal.begin(at=at, actor=actor) as unit:
             # Read inside the unit: nobody else can move the route until it ends.
             current = self.route(action.system)
-            if current is not None and current.id == route.id:
+            if current is not None and current.id == action.route().id:
                 return
-            if action.replaces == ("" if current is None else current.champion):
+            if action.against == _id(current):
                 unit.append("route.moved", action.system, action.body())
-                unit.put("route", route.id, route.body())
-                unit.point(f"route/{action.system}", route.id)
-                unit.send(TOPIC, {"system": action.system})
+                self._point(unit, action)
                 return
-        because = f"the plan replaces release {short(action.replaces) or '-'}, which does not answer any more"
+        if action.replaces != ("" if current is None else current.champion):
+            because = f"the plan replaces release {short(action.replaces) or '-'}, which does not answer any more"
+        else:
+            because = "the plan replaces another route than the one in force"
         self._refuse(Refuse(action.system, action.champion, because), at, actor)
+
+    def _step(self, action: StepRollout, at: datetime, actor: str) -> None:
+        move = action.move
+        with self._journal.begin(at=at, actor=actor) as unit:
+            current = self.route(move.system)
+            if current is not None and current.id == move.route().id:
+                return
+            if move.against == _id(current):
+                unit.append(f"rollout.{action.stage}", move.system, action.body())
+                if action.stage == "started":
+                    unit.put(KIND, action.rollout, action.facts)
+                unit.append("route.moved", move.system, move.body())
+                self._point(unit, move)
+                return
+        because = f"the plan for rollout {action.rollout} replaces another route than the one in force"
+        self._refuse(Refuse(move.system, action.release, because), at, actor)
+
+    def _point(self, unit: Unit, move: MoveRoute) -> None:
+        route = move.route()
+        unit.put("route", route.id, route.body())
+        unit.point(f"route/{move.system}", route.id)
+        unit.send(TOPIC, {"system": move.system})
 
     def _refuse(self, action: Refuse, at: datetime, actor: str) -> NoReturn:
         with self._journal.begin(at=at, actor=actor) as unit:
@@ -98,3 +146,7 @@ class Act:
             because=action.because,
             do="look at what is there: trimtab status",
         )
+
+
+def _id(route: Route | None) -> str:
+    return "" if route is None else route.id

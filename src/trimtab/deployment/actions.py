@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from trimtab.kernel.canonical import Json
+from trimtab.kernel.route import Canary, Route
+
+Stage: TypeAlias = Literal["started", "advanced", "promoted", "rolled_back"]
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,51 @@ class MoveRoute:
     warm: tuple[str, ...]
     replaces: str  # the champion that the plan was made against; "" if there was none
     because: str
+    canary: Canary | None = None
+    shadows: tuple[str, ...] = ()
+    against: str = ""  # id of the route that the plan was made against; "" if there was none
+
+    def route(self) -> Route:
+        """The route, whose generation the journal gives."""
+        return Route(self.system, self.champion, self.warm, 0, self.canary, self.shadows)
 
     def body(self) -> dict[str, Json]:
         """As stored in the ledger."""
-        return {"action": "move_route", **self.__dict__, "warm": list(self.warm)}
+        return {
+            "action": "move_route",
+            "champion": self.champion,
+            "warm": list(self.warm),
+            "canary": None if self.canary is None else {**self.canary.__dict__},
+            "shadows": list(self.shadows),
+            "replaces": self.replaces,
+            "against": self.against,
+            "because": self.because,
+            "system": self.system,
+        }
+
+
+@dataclass(frozen=True)
+class StepRollout:
+    """A rollout begins, goes on or ends, and the route with it: one transaction."""
+
+    rollout: str
+    stage: Stage
+    release: str  # the challenger
+    move: MoveRoute
+    ceiling: str = ""  # of its share from now on, in words
+    facts: Mapping[str, Json] = field(default_factory=dict)  # the rollout at its start, later what was compared
+
+    def body(self) -> dict[str, Json]:
+        """As stored in the ledger."""
+        return {
+            "action": "step_rollout",
+            "rollout": self.rollout,
+            "stage": self.stage,
+            "release": self.release,
+            "ceiling": self.ceiling,
+            "facts": dict(self.facts),
+            "because": self.move.because,
+        }
 
 
 @dataclass(frozen=True)
@@ -38,15 +83,16 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Stay:
-    """The release answers already."""
+    """Nothing to do: the release answers already, or a rollout goes on as it is."""
 
     system: str
     release: str
+    because: str = ""
 
     def body(self) -> dict[str, Json]:
         """As stored in the ledger."""
         return {"action": "stay", **self.__dict__}
 
 
-Action: TypeAlias = MoveRoute | Refuse | Stay
+Action: TypeAlias = MoveRoute | StepRollout | Refuse | Stay
 Plan: TypeAlias = list[Action]

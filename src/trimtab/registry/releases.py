@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from trimtab.kernel.canonical import Json, JsonMap, canonical, short
@@ -83,31 +84,50 @@ class ReleaseWriter:
         self._reader = reader
         self._blobs = blobs
 
-    def create(self, release: Release, verdicts: list[Verdict], run: str, *, at: datetime, actor: str) -> str:
-        """Write a release down if every gate passed. Writing the same release again changes nothing.
+    def create(
+        self,
+        release: Release,
+        verdicts: list[Verdict],
+        run: str,
+        *,
+        at: datetime,
+        actor: str,
+        admits: Sequence[Outcome] = (Outcome.PASS,),
+        override: str = "",
+    ) -> str:
+        """Write a release down if the gates let it. Writing the same release again changes nothing.
+
+        Args:
+            release: to be written down.
+            verdicts: of its gates.
+            run: that made it.
+            at: now.
+            actor: who does it.
+            admits: what the gates may say together.
+            override: why somebody sets the gates aside; it stands in the ledger. "" if nobody does.
 
         Raises:
-            Refused: some gate did not pass; the verdicts stand in the ledger.
+            Refused: the gates do not let it; the verdicts stand in the ledger.
         """
         outcome = worst(verdicts)
         told: list[Json] = [one.body() for one in verdicts]
-        if outcome is not Outcome.PASS:
+        if (outcome not in admits or not verdicts) and not override:
             with self._journal.begin(at=at, actor=actor) as unit:
                 unit.append("release.refused", release.system, {"run": run, "verdicts": told})
-            held = [
-                f"{one.gate}: {one.outcome}: {one.reason}" for one in verdicts if one.outcome is not Outcome.PASS
-            ]
+            held = [f"{one.gate}: {one.outcome}: {one.reason}" for one in verdicts if one.outcome not in admits]
             raise Refused(
                 f"the release of {release.system}",
                 because="\n           ".join(held) or "no gate is declared",
-                allowed="every gate passes",
+                allowed="no gate fails" if Outcome.INCONCLUSIVE in admits else "every gate passes",
                 do="look at the run, mend the data or the training, and train again",
             )
         digest = self._blobs.put(canonical(release.body()))
-        facts: dict[str, Json] = {"run": run, "created_at": at.isoformat(), "actor": actor}
+        facts: dict[str, Json] = {"run": run, "created_at": at.isoformat(), "actor": actor, "override": override}
         id = f"{release.system}/{digest}"
         with self._journal.begin(at=at, actor=actor) as unit:
             if self._reader.record(KIND, id) is None:  # who made it, and when, is said once
                 unit.append("release.created", id, {"run": run, "verdicts": told, "model": release.model})
+                if override:
+                    unit.append("gates.overridden", id, {"because": override, "outcome": str(outcome)})
                 unit.put(KIND, id, facts)
         return digest
