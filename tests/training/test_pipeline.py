@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from trimtab.kernel.artefact import Artefact, current_attach
-from trimtab.kernel.canonical import canonical, sha256
+from trimtab.kernel.canonical import Json, canonical, sha256
 from trimtab.kernel.errors import Refused, UnknownName
 from trimtab.kernel.moment import from_us, to_us
-from trimtab.training.pipeline import AT, KEY, LABEL, RESERVED, ipc, split, train, training_set
+from trimtab.training.pipeline import AT, KEY, LABEL, RESERVED, ipc, split, train, training_set, within
 from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.training.training_data import TrainingData
 from trimtab.training.workshop import Workshops, workshops
@@ -209,6 +209,70 @@ def test_a_run_from_end_to_end() -> None:
     assert shop.asked == []
 
 
+class Changed(Shop):
+    """A workshop whose model says the base rate of what it was fitted on: after a change, the fewer the better."""
+
+    def fit(self, data: TrainingData) -> bytes:
+        self.fitted.append(data)
+        return f"{data.y.mean():.6f}/{len(data.y)}".encode()
+
+    def predict(self, model: bytes, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(len(matrix), float(model.split(b"/")[0]))
+
+
+def windowed(system: str, changed_before_days: int, windows: list[timedelta]) -> tuple[dict[str, Any], Changed]:
+    """Late are one in four until the world changes, and three in four from then on."""
+    ats = days(60)
+    late = [(n % 4 == 0) if at < UNTIL - DAY * changed_before_days else (n % 4 != 0) for n, at in enumerate(ats)]
+    shop = Changed(questions(ats, late))
+    workshops.open(system, shop)
+    windows_us: list[Json] = [int(one / timedelta(microseconds=1)) for one in windows]
+    return train({**spec(system).body(), "windows_us": windows_us}), shop
+
+
+ALL, FORTNIGHT = timedelta(), 14 * DAY
+
+
+@pytest.mark.parametrize("windows", [[ALL, FORTNIGHT], [FORTNIGHT, ALL], [FORTNIGHT, ALL, FORTNIGHT]])
+def test_after_a_change_the_model_is_one_of_the_short_window(windows: list[timedelta]) -> None:
+    result, shop = windowed("changed", 21, windows)
+    canonical(result)
+    assert result["window_us"] == FORTNIGHT // timedelta(microseconds=1)
+    assert set(result["backtest"]) == {"0", str(result["window_us"])}
+    assert result["backtest"][str(result["window_us"])] < result["backtest"]["0"]
+    assert result["rows"] == 56, "what is kept is what the model was fitted on"
+    assert result["first_at"] == (UNTIL - FORTNIGHT).isoformat()
+    tried = sorted(len(data.y) for data in shop.fitted[:-1])
+    assert tried == [56, 53 * 4], "each window once, on rows before the held-out days"
+    assert result["model"] == sha256(b"0.750000/56")
+    last = shop.rows.filter(pl.col(AT) >= UNTIL - FORTNIGHT)
+    np.testing.assert_array_equal(shop.fitted[-1].y, last[LABEL].cast(pl.Float64).to_numpy())
+
+
+def test_without_a_change_the_model_is_one_of_all_history() -> None:
+    result, shop = windowed("steady", 0, [FORTNIGHT, ALL])
+    assert (result["window_us"], result["rows"]) == (0, 240)
+    assert len(shop.fitted[-1].y) == 240
+
+
+def test_a_window_that_is_longer_than_history_is_all_of_it() -> None:
+    result, _ = windowed("young", 21, [timedelta(days=999), FORTNIGHT])
+    assert set(result["backtest"]) == {str(one // timedelta(microseconds=1)) for one in (999 * DAY, FORTNIGHT)}
+    alone, shop = windowed("alone", 21, [timedelta(days=999)])
+    assert alone["rows"] == 240 == len(shop.fitted[-1].y)
+    assert alone["window_us"] == 999 * DAY // timedelta(microseconds=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(-40 * 24, 0), min_size=1, max_size=30), st.integers(1, 50 * 24))
+def test_a_window_ends_with_the_last_row(hours: list[int], window_h: int) -> None:
+    rows = questions([UNTIL + timedelta(hours=hour) for hour in sorted(hours)])
+    kept = within(rows, window_h * 3_600_000_000)
+    expected = [hour for hour in sorted(hours) if hour > max(hours) - window_h]
+    assert kept[AT].to_list() == [UNTIL + timedelta(hours=hour) for hour in expected]
+    assert_frame_equal(within(rows, 0), rows)
+
+
 def test_a_champion_is_asked_with_its_own_code() -> None:
     shop = opened("older", questions(days(30)))
     train(spec("older", champion_until=UNTIL - 3 * DAY).body())
@@ -255,6 +319,7 @@ def test_a_spec_names_its_run() -> None:
         spec_from({**one.body(), "code": "124"}),
         spec_from({**one.body(), "sources": {"flights": [4, "abc"]}}),
         spec_from({**one.body(), "views": [["schedule", "dee"]]}),
+        spec_from({**one.body(), "windows_us": [0, 1]}),
     ]
     assert len({one.id, *(other.id for other in others)}) == len(others) + 1
 

@@ -87,11 +87,12 @@ def test_the_order_of_rows_and_the_numbers_of_days_say_nothing(name: str, metric
 
 @every_gate
 def test_no_change_is_seldom_called_harm(name: str, metric: str) -> None:
-    """Nominally one in forty."""
+    """Nominally one in forty. A gate that asks for a gain may refuse it, but seldom calls it one."""
     free = {"margin": 0.0} if "margin" in inspect.signature(getattr(gates, name)).parameters else {}
     gate = make(name, metric, bound=truth(metric), **free)
-    failed = sum(gate.judge(aa_trial(100 + seed)).outcome is Outcome.FAIL for seed in range(24))
-    assert failed <= 4
+    wrong = Outcome.PASS if name == "gain" else Outcome.FAIL
+    said = sum(gate.judge(aa_trial(100 + seed)).outcome is wrong for seed in range(24))
+    assert said <= 4
 
 
 @every_gate
@@ -168,9 +169,9 @@ def test_a_verdict_says_what_was_judged(name: str, metric: str) -> None:
 @every_gate
 def test_the_name_shows_what_it_is_called_with(name: str, metric: str) -> None:
     gate = make(name, metric, bound=0.625)
-    shown = {metric, name, *([f"{0.625:g}"] if "at_least" in gate.name else [])}
-    assert all(text in gate.name for text in shown)
     parameters = inspect.signature(getattr(gates, name)).parameters
+    bounded = "at_least" in parameters and parameters["at_least"].default is inspect.Parameter.empty
+    assert all(text in gate.name for text in (metric, name, *(["0.625"] if bounded else [])))
     deciding = [one for one in parameters if one not in ("metric", "confidence", "min_rows")]
     assert all(f"{one}=" in gate.name for one in deciding)
 

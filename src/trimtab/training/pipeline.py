@@ -16,6 +16,8 @@ from trimtab.kernel.canonical import Json, JsonMap, sha256
 from trimtab.kernel.errors import Refused
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.step import pipeline, step
+from trimtab.stats.log_loss import log_loss
+from trimtab.training.backtest import choose_window
 from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.training.training_data import TrainingData, encode, learn_features
 from trimtab.training.workshop import workshops
@@ -59,12 +61,12 @@ def fit(spec: JsonMap, rows: pl.DataFrame) -> bytes:
 
 
 @step
-def trial(spec: JsonMap, rows: pl.DataFrame, model: bytes) -> pl.DataFrame:
+def trial(spec: JsonMap, rows: pl.DataFrame, model: bytes, window: int) -> pl.DataFrame:
     """What challenger and champion say to the held-out rows: `label`, `challenger`, `champion`, `block`, fields."""
     read = spec_from(spec)
     shop = workshops.of(read.system)
     before, after = split(rows, read)
-    matrix = encode(after, learn_features(before, shop.feature_names))
+    matrix = encode(after, learn_features(within(before, window), shop.feature_names))
     if read.champion:
         champion = shop.champion_scores(read.champion, after)
     else:
@@ -85,10 +87,20 @@ def train(spec: JsonMap) -> dict[str, Json]:
     read = spec_from(spec)
     rows = training_set(spec)
     before, _ = split(rows, read)
-    trial_model = fit(spec, before)
-    judged = trial(spec, rows, trial_model)
-    model = fit(spec, rows)
-    return keep(spec, rows, judged, model)
+    trials = {
+        window: trial(spec, rows, fit(spec, within(before, window)), window)
+        for window in dict.fromkeys(read.windows_us)
+    }
+    window = choose_window(trials)
+    chosen = within(rows, window)
+    return {
+        **keep(spec, chosen, trials[window], fit(spec, chosen)),
+        "window_us": window,
+        "backtest": {
+            str(one): log_loss(*(judged[name].to_numpy() for name in ("label", "challenger")))
+            for one, judged in trials.items()
+        },
+    }
 
 
 @step
@@ -131,6 +143,13 @@ def split(rows: pl.DataFrame, spec: TrainingSpec) -> tuple[pl.DataFrame, pl.Data
             do="shorten the system's holdout, or wait until there are labels that the champion has not seen",
         )
     return before, after
+
+
+def within(rows: pl.DataFrame, window_us: int) -> pl.DataFrame:
+    """The last part of the rows, `window_us` long; all of them if it is 0."""
+    if not window_us:
+        return rows
+    return rows.filter(pl.col(AT).dt.epoch("us") > pl.col(AT).dt.epoch("us").max() - window_us)
 
 
 def ipc(frame: pl.DataFrame) -> bytes:

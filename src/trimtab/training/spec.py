@@ -19,10 +19,12 @@ class TrainingSpec:
     code: str  # digest of the project's code: the training function and all that it calls
     champion: str  # digest of the release to be judged against; "" if there is none
     champion_until_us: int  # what the champion was trained on; 0 if there is none
+    windows_us: tuple[int, ...] = (0,)  # how far back training may reach; a backtest chooses; 0 is all history
 
     def body(self) -> dict[str, Json]:
         """As passed to steps and stored with the run."""
-        return {**self.__dict__, "sources": dict(self.sources), "views": [list(one) for one in self.views]}
+        views: list[Json] = [list(one) for one in self.views]
+        return {**self.__dict__, "sources": dict(self.sources), "views": views, "windows_us": list(self.windows_us)}
 
     @property
     def id(self) -> str:
@@ -33,4 +35,4 @@ class TrainingSpec:
 def spec_from(body: JsonMap) -> TrainingSpec:
     """Read back what `TrainingSpec.body` wrote."""
     views = tuple(tuple(one) for one in body["views"])  # type: ignore[union-attr,arg-type]
-    return TrainingSpec(**{**body, "views": views})  # type: ignore[arg-type]
+    return TrainingSpec(**{**body, "views": views, "windows_us": tuple(body.get("windows_us", (0,)))})  # type: ignore[arg-type]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from trimtab.kernel.errors import InvalidValue, TrimtabError
 from trimtab.kernel.place import caller
@@ -39,14 +36,7 @@ class NotWorse:
 
     def judge(self, trial: Trial) -> Verdict:
         """The paired difference, as harm: positive when the challenger is worse."""
-        metric = METRICS[self.metric]
-        sign = -1.0 if metric.higher_is_better else 1.0
-
-        def harm(
-            label: NDArray[np.float64], challenger: NDArray[np.float64], champion: NDArray[np.float64]
-        ) -> float:
-            return sign * (metric.function(label, challenger) - metric.function(label, champion))
-
+        metric, harm = METRICS[self.metric], harm_of(self.metric)
         found, unknown = measured(harm, trial, ["challenger", "champion"], confidence=self.confidence)
         if unknown:
             outcome, says = Outcome.INCONCLUSIVE, unknown
@@ -71,6 +61,15 @@ class NotWorse:
             reason=f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit} over "
             f"{found.blocks} days, margin {self.margin:g}: {says}",
         )
+
+
+def harm_of(metric: str) -> Callable[..., float]:
+    """Of label, challenger and champion: positive when the challenger is worse."""
+    one = METRICS[metric]
+    sign = -1.0 if one.higher_is_better else 1.0
+    return lambda label, challenger, champion: (
+        sign * (one.function(label, challenger) - one.function(label, champion))
+    )
 
 
 def not_worse(metric: str, *, margin: float = 0.002, confidence: float = 0.95) -> NotWorse:
