@@ -20,6 +20,7 @@ from trimtab.monitoring.measure import PREDICTIONS, TABLE, Measure
 from trimtab.monitoring.monitors import performance
 from trimtab.ports.journal import Unit
 from trimtab.ports.tables import Appended
+from trimtab.serving.log_reader import FRAME_SCHEMA
 
 SYSTEM = "flight-delay"
 ARRIVALS = Source("arrivals", "arrivals.parquet", event_time="sched_dep", known_time="arrived_at", key="flight_id")
@@ -83,9 +84,12 @@ def ask(stores: Stores, first: datetime, days: int, *, system: str = SYSTEM, kno
             "key": keys,
             "at": ats,
             "release": ["aaa"] * len(ats),
+            "generation": [1] * len(ats),
             "score": [0.2 + 0.6 * ((7 * n) % 10) / 10 for n in range(len(ats))],
+            "others": [[] for _ in ats],
+            "date": [at.date() for at in ats],
         },
-        schema_overrides={"at": TIME},
+        schema_overrides={"at": TIME, "others": FRAME_SCHEMA["others"]},
     )
     stores.tables.append(PREDICTIONS, answers, writer=system, number=number, note={})
     truth = pl.DataFrame(
@@ -251,6 +255,15 @@ def test_each_metric_is_measured_for_itself(stores: Stores) -> None:
     assert measure.due(SYSTEM, both, MAY + SETTLED) == both[1:]
     (loss,) = measure(SYSTEM, both, LATE, MAY + SETTLED)
     assert loss.metric == "log_loss"
+
+
+def test_what_was_asked_before_an_instant_is_left_out_by_day_and_hour(stores: Stores) -> None:
+    ask(stores, APRIL, 30)
+    measure = measure_of(stores)
+    for since in (APRIL, APRIL + timedelta(days=9, hours=6), APRIL + timedelta(days=9, hours=6, microseconds=1)):
+        found = measure.labelled(SYSTEM, LATE, MAY, since=since)
+        assert found.equals(measure.labelled(SYSTEM, LATE, MAY).filter(pl.col("at") >= since))
+    assert measure.labelled(SYSTEM, LATE, MAY, since=MAY).is_empty()
 
 
 def test_zones_move_the_edges(stores: Stores) -> None:

@@ -17,22 +17,30 @@ from sklearn.metrics import log_loss, roc_auc_score
 from trimtab.kernel.evidence import Evidence
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.monitoring.monitors import Performance, performance
+from trimtab.monitoring.scores import ANSWERED
+from trimtab.serving.log_reader import FRAME_SCHEMA
 
 # In Asuncion and Havana the clocks have changed at midnight on the first of a month.
 ZONES = ["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Asuncion", "America/Havana"]
 TIME = pl.Datetime("us", "UTC")
 
 Row = tuple[datetime, str, float, bool]
+SCORES = [0.1, 0.25, 0.5, 0.75, 0.9]
+Beside = dict[str, float]  # releases that scored a row and did not answer it
 
 
-def labelled(rows: list[Row]) -> pl.DataFrame:
+def labelled(rows: list[Row], beside: list[Beside] | None = None) -> pl.DataFrame:
     schema: dict[str, pl.DataType] = {
         "at": TIME,
         "release": pl.String(),
         "score": pl.Float64(),
         "label": pl.Boolean(),
     }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    others = [
+        [{"release": name, "score": score} for name, score in one.items()] for one in beside or [{}] * len(rows)
+    ]
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_columns(pl.Series("others", others, FRAME_SCHEMA["others"]))
 
 
 def month(at: datetime, zone: str) -> str:
@@ -64,28 +72,45 @@ def some_rows(days: int, per_day: int = 6, release: str = "aaa", seed: int = 0) 
             st.integers(0, 95 * 1440).map(lambda n: datetime(2017, 8, 30, tzinfo=UTC) + timedelta(minutes=n))
             | st.integers(-40, 40).map(lambda n: datetime(2017, 10, 1, 4, tzinfo=UTC) + timedelta(minutes=3 * n))
             | st.integers(-40, 40).map(lambda n: datetime(2017, 11, 1, 4, tzinfo=UTC) + timedelta(minutes=3 * n)),
-            st.sampled_from(["aaa", "bbb"]),
-            st.sampled_from([0.1, 0.25, 0.5, 0.75, 0.9]),
+            st.sampled_from(["aaa", "aaa", "bbb"]),
+            st.sampled_from(SCORES),
             st.booleans(),
+            st.dictionaries(st.sampled_from(["aaa", "bbb", "ccc"]), st.sampled_from(SCORES), max_size=3),
         ),
         min_size=1,
         max_size=25,
     ),
     st.sampled_from(ZONES),
 )
-def test_every_row_in_its_own_month(rows: list[Row], zone: str) -> None:
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[month(row[0], zone), row[1]].append(row)
-    found = performance("log_loss", zone=zone).measure("s", labelled(rows))
+def test_every_row_in_its_own_month_by_each_release_that_scored_all_of_them(
+    drawn: list[tuple[datetime, str, float, bool, Beside]], zone: str
+) -> None:
+    """What users got goes without a release's name, where several answered."""
+    scores: dict[tuple[str, str], list[tuple[Row, float | None]]] = defaultdict(list)
+    for at, release, score, label, beside in drawn:
+        beside.pop(release, None)
+        said = {**beside, release: score}
+        for name in ("aaa", "bbb", "ccc"):
+            scores[month(at, zone), name].append(((at, release, score, label), said.get(name)))
+        scores[month(at, zone), ANSWERED].append(((at, release, score, label), score))
+    groups = {
+        (named, by): scored
+        for (named, by), scored in scores.items()
+        if all(score is not None for _, score in scored)
+        and (by != ANSWERED or len({row[1] for row, _ in scored}) > 1)
+    }
+    found = performance("log_loss", zone=zone).measure(
+        "s", labelled([one[:4] for one in drawn], [one[4] for one in drawn])
+    )
     assert [one.since_us for one in found] == sorted(one.since_us for one in found)
-    assert len(found) == len(groups)
+    assert sorted((month(from_us(one.since_us), zone), one.release) for one in found) == sorted(groups)
     for one in found:
         inside = groups[month(from_us(one.since_us), zone), one.release]
-        assert one.rows == len(inside)
-        assert all(one.since_us <= to_us(row[0]) < one.until_us for row in inside)
-        assert one.blocks == len({row[0].astimezone(ZoneInfo(zone)).date() for row in inside})
-        expected = log_loss([row[3] for row in inside], [row[2] for row in inside], labels=[False, True])
+        rows = [row for row, _ in inside]
+        assert one.rows == len(rows)
+        assert all(one.since_us <= to_us(row[0]) < one.until_us for row in rows)
+        assert one.blocks == len({row[0].astimezone(ZoneInfo(zone)).date() for row in rows})
+        expected = log_loss([row[3] for row in rows], [score for _, score in inside], labels=[False, True])
         assert one.value == pytest.approx(expected, abs=1e-12)
         assert month(from_us(one.since_us - 1), zone) < month(from_us(one.since_us), zone)
         assert month(from_us(one.until_us - 1), zone) == month(from_us(one.since_us), zone)
@@ -145,12 +170,31 @@ def test_the_values_are_those_of_scikit_learn() -> None:
         assert (one.system, one.metric, one.confidence) == ("s", "roc_auc", 0.95)
 
 
-def test_releases_are_measured_apart() -> None:
-    rows = some_rows(10) + some_rows(10, release="bbb", seed=1)
-    together = performance("roc_auc").measure("s", labelled(rows))
-    apart = performance("roc_auc").measure("s", labelled(some_rows(10)))
-    assert [one.release for one in together] == ["aaa", "bbb"]
-    assert together[0] == apart[0]
+def test_releases_that_score_the_same_rows_are_measured_on_the_same_rows() -> None:
+    """A frozen shadow beside a champion that changes in mid-month: three lines of evidence, each of all rows."""
+    rows = some_rows(10)
+    other = [score for _, _, score, _ in some_rows(10, seed=1)]
+    half = len(rows) // 2
+    answered = [
+        (at, "aaa" if n < half else "bbb", s if n < half else other[n], y) for n, (at, _, s, y) in enumerate(rows)
+    ]
+    beside = [{"bbb": other[n]} if n < half else {"aaa": rows[n][2]} for n in range(len(rows))]
+    users, first, second = performance("roc_auc").measure("s", labelled(answered, beside))
+    assert [one.release for one in (users, first, second)] == [ANSWERED, "aaa", "bbb"]
+    assert [first] == performance("roc_auc").measure("s", labelled(rows))
+    alone = [(at, "bbb", other[n], y) for n, (at, _, _, y) in enumerate(rows)]
+    assert [second] == performance("roc_auc").measure("s", labelled(alone))
+    assert users.value == pytest.approx(roc_auc_score([row[3] for row in answered], [row[2] for row in answered]))
+    assert len({one.value for one in (users, first, second)}) == 3
+
+
+def test_a_release_that_missed_a_row_is_not_measured() -> None:
+    """Its rows are not those of the others: a canary of a part of the month may have had the better days."""
+    rows = some_rows(10)
+    beside: list[Beside] = [{"bbb": 0.5, "ccc": 0.4} for _ in rows]
+    beside[-1].pop("ccc")
+    found = performance("log_loss").measure("s", labelled(rows, beside))
+    assert [one.release for one in found] == ["aaa", "bbb"]
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

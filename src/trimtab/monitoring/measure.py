@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import cast
 
@@ -12,7 +12,7 @@ import polars as pl
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.evidence import Evidence, evidence_from
 from trimtab.kernel.label import Label
-from trimtab.kernel.moment import from_us, to_us
+from trimtab.kernel.moment import aware, from_us, to_us
 from trimtab.monitoring.labels import join_labels
 from trimtab.monitoring.monitors import Performance
 from trimtab.ports.journal import Journal, JournalReader
@@ -33,12 +33,15 @@ class Measure:
         self._tables = tables
         self._writer = writer
 
-    def labelled(self, system: str, label: Label, now: datetime) -> pl.DataFrame:
-        """All predictions in the table whose truth is known at `now`."""
+    def labelled(self, system: str, label: Label, now: datetime, *, since: datetime | None = None) -> pl.DataFrame:
+        """Predictions in the table, asked from `since` on, whose truth is known at `now`."""
         if not self._tables.exists(PREDICTIONS) or not self._tables.exists(label.source.table):
             return pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "key": pl.String, "label": pl.Boolean})
         predictions = self._tables.scan(PREDICTIONS).filter(pl.col("system") == system)
-        wanted = predictions.select("id", "key", "at", "release", "score")
+        if since is not None:  # by partition first: most files are never opened
+            day = aware(since).astimezone(UTC).date()
+            predictions = predictions.filter(pl.col("date") >= day, pl.col("at") >= aware(since))
+        wanted = predictions.select("id", "key", "at", "release", "generation", "score", "others")
         return join_labels(wanted, self._tables.scan(label.source.table), label, now)
 
     def due(self, system: str, monitors: Sequence[Performance], now: datetime) -> list[Performance]:

@@ -13,6 +13,7 @@ from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
 from trimtab.kernel.evidence import Evidence
 from trimtab.kernel.moment import duration, to_us
 from trimtab.kernel.place import caller
+from trimtab.monitoring.scores import scored_by
 from trimtab.stats.block_bootstrap import block_bootstrap
 from trimtab.stats.metrics import METRICS
 
@@ -47,11 +48,11 @@ class Performance:
             )
 
     def measure(self, system: str, labelled: pl.DataFrame) -> list[Evidence]:
-        """Evidence by month and release.
+        """Evidence by month: of each release that scored all its rows, and of what users were answered.
 
         Args:
             system: its name.
-            labelled: `at` (aware), `release`, `score`, `label` of predictions whose truth has arrived.
+            labelled: `at` (aware), `release`, `score`, `others`, `label` of predictions whose truth has arrived.
         """
         local = pl.col("at").dt.convert_time_zone(self.zone)
         # Dates, not local times: where clocks change at midnight, a month's first instant occurs twice or never.
@@ -60,15 +61,20 @@ class Performance:
             "at", maintain_order=True
         )
         return [
-            self._evidence(system, str(release), part)
-            for (_, release), part in rows.group_by("_month", "release", maintain_order=True)
+            self._evidence(system, release, scored)
+            for _, month in rows.group_by("_month", maintain_order=True)
+            for release, scored in scored_by(month)
         ]
 
     def _evidence(self, system: str, release: str, rows: pl.DataFrame) -> Evidence:
         month: date = rows["_month"][0]
         arrays = (rows["label"].cast(pl.Float64).to_numpy(), rows["score"].to_numpy())
         measured = block_bootstrap(
-            METRICS[self.metric].function, arrays, rows["_day"].to_numpy(), confidence=_CONFIDENCE
+            METRICS[self.metric].function,
+            arrays,
+            rows["_day"].to_numpy(),
+            confidence=_CONFIDENCE,
+            weighted=METRICS[self.metric].weighted,
         )
         return Evidence(
             system=system,

@@ -1,0 +1,64 @@
+"""Who scored what: a release's score of a row, whether it answered it or stood beside."""
+
+from __future__ import annotations
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from trimtab.monitoring.scores import ANSWERED, score_of, scored_by
+from trimtab.serving.log_reader import FRAME_SCHEMA
+
+NAMES = ["aaa", "bbb", "ccc"]
+SCORE = st.floats(0, 1)
+ROWS = st.lists(
+    st.tuples(st.sampled_from(NAMES), SCORE, st.dictionaries(st.sampled_from(NAMES), SCORE, max_size=3)), max_size=8
+)
+Row = tuple[str, float, dict[str, float]]
+
+
+def frame(rows: list[Row]) -> pl.DataFrame:
+    """As the predictions table holds them: nobody stands beside its own answer."""
+    return pl.DataFrame(
+        {
+            "number": list(range(len(rows))),
+            "release": [release for release, _, _ in rows],
+            "score": [score for _, score, _ in rows],
+            "others": [
+                [{"release": name, "score": one} for name, one in beside.items() if name != release]
+                for release, _, beside in rows
+            ],
+        },
+        schema={"number": pl.Int64(), **{name: FRAME_SCHEMA[name] for name in ("release", "score", "others")}},
+    )
+
+
+def said(row: Row, name: str) -> float | None:
+    release, score, beside = row
+    return score if name == release else beside.get(name)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ROWS)
+def test_a_release_is_found_whether_it_answered_or_stood_beside(rows: list[Row]) -> None:
+    found = frame(rows).select(*(score_of(name).alias(name) for name in [*NAMES, "never"]))
+    for name in [*NAMES, "never"]:
+        assert found[name].to_list() == [said(row, name) for row in rows]
+
+
+@settings(deadline=None, max_examples=60)
+@given(ROWS.filter(bool))
+def test_users_first_then_whoever_scored_all(rows: list[Row]) -> None:
+    answered = {row[0] for row in rows}
+    expected: dict[str, list[float | None]] = {ANSWERED: [row[1] for row in rows]} if len(answered) > 1 else {}
+    expected |= {
+        name: [said(row, name) for row in rows]
+        for name in NAMES
+        if all(said(row, name) is not None for row in rows)
+    }
+    found = list(scored_by(frame(rows)))
+    assert [name for name, _ in found] == list(expected)
+    for name, scored in found:
+        assert scored["score"].to_list() == expected[name]
+        assert_frame_equal(scored.drop("score"), frame(rows).drop("score"))
