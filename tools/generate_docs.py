@@ -15,6 +15,7 @@ from pathlib import Path
 import atoms_page
 import commands_page
 import errors_page
+import questions_page
 import settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -23,6 +24,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "catalogue.md": atoms_page.page,
     "commands.md": commands_page.page,
     "errors.md": errors_page.page,
+    "questions.md": questions_page.page,
     "settings.md": settings_page.page,
 }
 

@@ -1,0 +1,1 @@
+"""What an engineer asks of a model in production: the questions, and today's evidence for the answers."""
