@@ -332,7 +332,51 @@ MISTAKES = [
     ),
     Mistake("a name instead of a label", lambda: {"label": "late"}, "label holds", "'late'", "Label"),
     Mistake(
-        "a policy that was not called", lambda: {"rollout": tt.blue_green}, "rollout", "blue_green", "BlueGreen"
+        "a policy that was not called", lambda: {"rollout": tt.blue_green}, "rollout", "blue_green", "RolloutPolicy"
+    ),
+    Mistake(
+        "steps of a rollout",
+        lambda: {"rollout": tt.canary([25, 5])},
+        "steps has a value",
+        "(25, 5)",
+        "at least one percentage, growing",
+    ),
+    Mistake(
+        "metric of a rollout",
+        lambda: {"rollout": tt.canary(metric="accuracy")},
+        "unknown metric 'accuracy'",
+        "accuracy",
+        "log_loss, roc_auc",
+    ),
+    Mistake("zone of a rollout", lambda: {"rollout": tt.canary(zone="EDT")}, "zone has a value", "'EDT'", "IANA"),
+    Mistake(
+        "horizon of a rollout",
+        lambda: {"rollout": tt.canary(horizon="two weeks")},
+        "horizon has a value",
+        "'two weeks'",
+        "a number with a unit",
+    ),
+    Mistake(
+        "margin of a rollout",
+        lambda: {"rollout": tt.canary(margin=-0.01)},
+        "margin has a value",
+        "-0.01",
+        "0 or more",
+    ),
+    Mistake(
+        "a training window",
+        lambda: {"windows": ["all", "a quarter"]},
+        "windows has a value",
+        "'a quarter'",
+        "a number with a unit",
+    ),
+    Mistake("no training window", lambda: {"windows": []}, "has no training windows", "[]", "a list"),
+    Mistake(
+        "a training window without its list",
+        lambda: {"windows": "91d"},
+        "has no training windows",
+        "'91d'",
+        "a list",
     ),
     Mistake(
         "a failing view",

@@ -43,6 +43,7 @@ def test_a_good_declaration_has_no_problem(tmp_path: Path) -> None:
         declare(**with_flights(contract=contract)).check(tmp_path)
     declare(label=tt.Label(arrivals, "number")).check(tmp_path)
     declare(holdout=timedelta(days=3), monitors=(), retrain=()).check(tmp_path)
+    declare(windows=("all", "91d", timedelta(days=30)), rollout=tt.canary([1, 100])).check(tmp_path)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one.name)
@@ -77,6 +78,8 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         monitors=[tt.monitors.performance("auc", zone="EDT")],
         retrain=[tt.triggers.monthly(settle="soon")],
         holdout="a month",
+        windows=["all", "a quarter"],
+        rollout=tt.canary([], hold="a while"),
     )
     found = problems(system, tmp_path)
     expected = [
@@ -101,6 +104,9 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         "zone has a value that is not allowed",
         "settle has a value that is not allowed",
         "holdout has a value that is not allowed",
+        "windows has a value that is not allowed",
+        "steps has a value that is not allowed",
+        "hold has a value that is not allowed",
     ]
     assert {one.what for one in found} == set(expected)
     for one in found:
@@ -173,3 +179,5 @@ def test_a_changed_system_keeps_its_place() -> None:
     system = declare()
     assert replace(system, name="other").place == system.place
     assert system.holdout_us == 28 * 86_400_000_000
+    assert system.windows_us == (0,)
+    assert declare(windows=["1d", "all", "12h"]).windows_us == (86_400_000_000, 0, 43_200_000_000)

@@ -111,13 +111,14 @@ flight_delay = tt.System(
     label=tt.Label(arrivals, "late", kind="binary"),
     features=[schedule, plane, origin_weather, origin_delay, origin_load, carrier_delay, hub_delay, dest_delay],
     train=fit,
-    holdout="28d",
+    holdout="14d",
+    windows=["all", "91d"],
     gates=[
         tt.gates.floor("roc_auc", at_least=0.65),
-        tt.gates.not_worse("log_loss", margin=0.002),
+        tt.gates.gain("log_loss"),
         tt.gates.slice_floor("roc_auc", by="carrier", at_least=0.55),
     ],
-    rollout=tt.blue_green(),
+    rollout=tt.canary([5, 25, 50], horizon="9d", metric="roc_auc", margin=0.02, zone=ZONE),
     monitors=[tt.monitors.performance("roc_auc", zone=ZONE), tt.monitors.performance("log_loss", zone=ZONE)],
-    retrain=[tt.triggers.monthly(settle="1d", zone=ZONE)],
+    retrain=[tt.triggers.monthly(settle="12h", zone=ZONE)],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trimtab.deployment.policies import blue_green as blue_green
+    from trimtab.deployment.policies import canary as canary
     from trimtab.features.aggregation import aggregate as aggregate
     from trimtab.features.on_request import request_features as request_features
     from trimtab.features.view import feature_view as feature_view
@@ -34,6 +35,7 @@ _HOMES = {
     "aggregate": "trimtab.features.aggregation",
     "attach": "trimtab.kernel.artefact",
     "blue_green": "trimtab.deployment.policies",
+    "canary": "trimtab.deployment.policies",
     "feature_view": "trimtab.features.view",
     "gates": "trimtab.validation",
     "monitors": "trimtab.monitoring",

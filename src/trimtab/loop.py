@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from trimtab.deployment.decide import decide_rollback
-from trimtab.deployment.explain import explain
+from trimtab.data.block import BROKEN, broken
+from trimtab.data.explain import told_of as ingested
+from trimtab.deployment.actions import Plan
+from trimtab.deployment.explain import explain, mark_of
 from trimtab.house import training_run
+from trimtab.house.deploying import carry_out, deployment_plan, loaded_by, rollback_plan, rollout_plan, shadow_plan
 from trimtab.house.house import House
 from trimtab.kernel.canonical import short
-from trimtab.kernel.errors import Busy, ContractBreach, Refused
+from trimtab.kernel.errors import Busy, Refused
 from trimtab.kernel.happening import Happening
-from trimtab.kernel.moment import from_us
+from trimtab.kernel.release import Release
+from trimtab.monitoring.explain import told_of as measured
 from trimtab.retraining.decide import decide_retraining
+from trimtab.serving.explain import told_of as compacted
 from trimtab.training.pipeline import train as training
 
 SEAL_WITHIN_S = 20.0  # a worker that does not answer for so long has been replaced
@@ -30,32 +35,33 @@ def tick(house: House, now: datetime) -> Iterator[Happening]:
         yield from compact(house, now)
         yield from monitor(house, now)
     house.act.publish()
+    yield from roll_out(house, now)
     yield from retrain(house, now)
 
 
 def ingest(house: House, now: datetime) -> Iterator[Happening]:
     """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
     for source in house.system.sources:
+        subject = f"source {source.name}"
         try:
-            version = house.ingest(source, now)
-        except ContractBreach as breach:
-            house.ingest.block(source, breach, now)
-            yield Happening("data", f"source {source.name} is blocked: {breach.got}", "bad")
+            for version in house.ingest(source, now):
+                yield from ingested(version)
+        except BROKEN as error:
+            house.ingest.block(source, error, now)
+            if house.alarms.raise_(subject, broken(error), now):
+                yield Happening("data", f"{subject} is blocked: {broken(error)}; older data serve", "bad")
             continue
-        if version is not None:
-            yield Happening("data", f"{version.id}: {version.rows:,} rows", "routine")
-            if version.quarantined:
-                rows = "1 row" if version.quarantined == 1 else f"{version.quarantined:,} rows"
-                told = f"{version.id}: {rows} broke the contract, now in quarantine"
-                yield Happening("data", told, "unsure")
+        if house.alarms.end(subject, now):
+            yield Happening("data", f"{subject} is whole again", "good")
 
 
-def materialise(house: House) -> Iterator[Happening]:
-    """Features: new dataset versions are projected into the online store, for every definition that is in use."""
+def materialise(house: House, *soon: Release) -> Iterator[Happening]:
+    """Features: new dataset versions are projected into the online store, for definitions in use now or `soon`."""
     route = house.act.route(house.name)
-    in_use = [] if route is None else [house.code.system(house.releases.get(one)) for one in route.releases()]
-    for system in (house.system, *in_use):
-        house.materialise(system.feature_set)
+    in_use = [] if route is None else [house.releases.get(one) for one in route.releases()]
+    sets = [house.system.feature_set, *(house.code.system(one).feature_set for one in (*in_use, *soon))]
+    for features in {one.versions: one for one in sets}.values():
+        house.materialise(features)
     done = house.outbox.pending("materialise")
     house.outbox.done([message.id for message in done])
     if done:
@@ -80,32 +86,48 @@ def train(house: House, now: datetime, actor: str) -> str:
     return spec.id
 
 
-def release(house: House, run: str, now: datetime, actor: str) -> str:
-    """Validation: the gates judge the run's trial; if all pass, the release is written down. Its digest.
+def release(house: House, run: str, now: datetime, actor: str, override: str = "") -> str:
+    """Validation: the gates judge the run's trial; if they let it, the release is written down. Its digest.
 
     Raises:
-        Refused: a gate did not pass.
+        Refused: a gate holds it, and nobody says in `override` why it is to be released all the same.
     """
     verdicts = training_run.verdicts_of(house, run)
     made = training_run.release_of(house, run, verdicts)
-    return house.release_writer.create(made, verdicts, run, at=now, actor=actor)
+    admits = training_run.admitted(house)
+    return house.release_writer.create(made, verdicts, run, at=now, actor=actor, admits=admits, override=override)
 
 
 def deploy(house: House, digest: str, now: datetime, actor: str) -> str:
     """Deployment: the rollout policy plans, the plan is carried out; what was done, in words."""
-    plan = house.system.rollout.decide(house.releases.get(digest), house.act.route(house.name))
-    with house.alone():
-        list(materialise(house))
-    house.act(plan, at=now, actor=actor)
-    return "; ".join(explain(action) for action in plan)
+    return _move(house, deployment_plan(house, digest, now), now, actor)
+
+
+def shadow(house: House, digest: str, now: datetime, actor: str, *, on: bool = True) -> str:
+    """Deployment: a release scores every row and answers none, or no longer; what was done, in words."""
+    return _move(house, shadow_plan(house, digest, on=on), now, actor)
 
 
 def rollback(house: House, now: datetime, actor: str, to: str = "") -> str:
     """Rollback: one pointer move, acknowledged by every worker; what was done, in words."""
-    known = house.releases.been_in_production(house.name)
-    plan = decide_rollback(house.name, house.act.route(house.name), to, known)
-    house.act(plan, at=now, actor=actor)
-    return "; ".join(explain(action) for action in plan)
+    return _move(house, rollback_plan(house, to), now, actor)
+
+
+def _move(house: House, plan: Plan, now: datetime, actor: str) -> str:
+    with house.alone():  # a release finds its features projected when it begins to answer
+        list(materialise(house, *loaded_by(house, plan)))
+    return carry_out(house, plan, now, actor)
+
+
+def roll_out(house: House, now: datetime) -> Iterator[Happening]:
+    """Deployment: a canary is compared with the champion, and goes on, takes over or goes back."""
+    plan = rollout_plan(house, now)
+    try:
+        carry_out(house, plan, now, "loop")
+    except Refused as refused:  # somebody has moved the route since the look: the next turn looks again
+        yield Happening("deployment", refused.got, "unsure")
+        return
+    yield from (Happening("deployment", explain(action), mark_of(action)) for action in plan)
 
 
 def compact(house: House, now: datetime) -> Iterator[Happening]:
@@ -115,17 +137,12 @@ def compact(house: House, now: datetime) -> Iterator[Happening]:
         done = house.compactor.compact(at=now, actor="loop")
     except Busy:
         return  # another process is at it
-    if done.rows:
-        told = f"{done.rows:,} predictions compacted from {len(done.segments)} segments"
-        yield Happening("serving", told, "routine")
+    yield from compacted(done)
 
 
 def monitor(house: House, now: datetime) -> Iterator[Happening]:
     """Monitoring: months whose labels have settled are measured."""
-    for one in house.measure(house.name, house.system.monitors, house.system.label, now):
-        when = from_us(one.since_us).strftime("%B %Y")
-        told = f"{one.metric} of {when}: {one.value:.4f} ({one.low:.4f} to {one.high:.4f}), {one.rows:,} labels"
-        yield Happening("monitoring", told)
+    yield from map(measured, house.measure(house.name, house.system.monitors, house.system.label, now))
 
 
 def retrain(house: House, now: datetime) -> Iterator[Happening]:
@@ -134,12 +151,12 @@ def retrain(house: House, now: datetime) -> Iterator[Happening]:
     try:
         if not run:
             reason = decide_retraining(house.system.retrain, training_run.last_tried(house), now)
-            if not reason:
-                return
+            if not reason or house.act.rollout(house.name) is not None:
+                return  # one challenger at a time
             yield Happening("retraining", reason)
             run = train(house, now, "loop")
         digest = release(house, run, now, "loop")
-        yield Happening("validation", f"release {short(digest)} passed its gates", "good")
+        yield Happening("validation", f"release {short(digest)} may be rolled out", "good")
         yield Happening("deployment", deploy(house, digest, now, "loop"), "good")
     except Refused as refused:
         yield Happening("retraining", f"kept the champion: {refused.got}", "bad")

@@ -12,8 +12,9 @@ from typing import Any, get_args
 import polars as pl
 
 from trimtab.data.check import check_source
+from trimtab.data.leak_check import check_leaks
 from trimtab.data.reading import open_source
-from trimtab.deployment.policies import BlueGreen, blue_green
+from trimtab.deployment.policies import RolloutPolicy, blue_green
 from trimtab.features.check import check_features
 from trimtab.features.feature_set import Declared, FeatureSet
 from trimtab.features.request_frame import TYPES, request_type
@@ -37,8 +38,9 @@ from trimtab.training.pipeline import RESERVED
 from trimtab.training.training_data import TrainingData
 from trimtab.validation.trial import Gate
 
+ALL = "all"  # the window that reaches back to the first row
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_ONE: dict[str, tuple[type, ...]] = {"question": (Question,), "label": (Label,), "rollout": (BlueGreen,)}
+_ONE: dict[str, tuple[type, ...]] = {"question": (Question,), "label": (Label,), "rollout": (RolloutPolicy,)}
 _SEVERAL: dict[str, tuple[type, ...]] = {
     "sources": (Source,),
     "features": get_args(Declared),
@@ -61,6 +63,7 @@ class System:
         train: from training data to a model.
         gates: what a challenger must pass.
         holdout: the last part of the training period, on which gates judge.
+        windows: how far back training may reach, e.g. ("all", "91d"); a backtest on the held-out part chooses.
         rollout: how a new release takes over.
         monitors: what is measured in production.
         retrain: when a new model is trained.
@@ -74,7 +77,8 @@ class System:
     train: Callable[[TrainingData], Any]
     gates: Sequence[Gate] = ()
     holdout: str | timedelta = "28d"
-    rollout: BlueGreen = field(default_factory=blue_green)
+    windows: Sequence[str] = (ALL,)
+    rollout: RolloutPolicy = field(default_factory=blue_green)
     monitors: Sequence[Performance] = ()
     retrain: Sequence[Monthly] = ()
     place: str = field(default_factory=lambda: caller(3))
@@ -89,6 +93,11 @@ class System:
     def holdout_us(self) -> int:
         """In microseconds."""
         return duration_us(duration(self.holdout, "holdout"))
+
+    @property
+    def windows_us(self) -> tuple[int, ...]:
+        """In microseconds; 0 is all history."""
+        return tuple(0 if one == ALL else duration_us(duration(one, "windows")) for one in self.windows)
 
     @property
     def request_fields(self) -> tuple[str, ...]:
@@ -174,6 +183,7 @@ class System:
             yield self._unlisted("question", self.question.source, self.question.place)
         if self._listed(self.label.source):
             yield from check_label(self.label, self.question, schemas)
+            yield from check_leaks(self.sources, self.label, project, schemas)
         else:
             yield self._unlisted("label", self.label.source, self.label.place)
         if request:
@@ -241,8 +251,20 @@ class System:
                 )
         for trigger in self.retrain:
             yield from trigger.problems()
+        yield from self.rollout.problems()
         try:
             duration(self.holdout, "holdout")
+        except TrimtabError as error:
+            yield error.at(self.place)
+        yield from self._windows()
+
+    def _windows(self) -> Iterator[TrimtabError]:
+        if not isinstance(self.windows, list | tuple) or not self.windows:
+            allowed, do = 'a list, e.g. ["all", "91d"]', 'declare windows=["all"]'
+            yield self._wrong("has no training windows", allowed=allowed, got=repr(self.windows), do=do)
+            return
+        try:
+            self.windows_us  # noqa: B018 - it raises what is wrong
         except TrimtabError as error:
             yield error.at(self.place)
 

@@ -36,6 +36,7 @@ from trimtab.house.house import House
 from trimtab.house.served import Loader
 from trimtab.house.workshop import SystemWorkshop
 from trimtab.kernel.errors import Busy, TrimtabError
+from trimtab.monitoring.alarms import Alarms
 from trimtab.monitoring.measure import Measure
 from trimtab.ports.steps import Steps
 from trimtab.ports.tracking import Tracking
@@ -52,7 +53,7 @@ from trimtab.system import System
 from trimtab.training.workshop import workshops
 
 _ALONE_WITHIN_S = 60.0
-APPLICATION_VERSION = 1  # raised only when the shape of a pipeline changes
+APPLICATION_VERSION = 2  # raised only when the shape of a pipeline changes
 FORMATS = (LightgbmText(),)
 
 
@@ -165,18 +166,20 @@ class Stores:
             self.database.close()
 
 
-def open_house(stores: Stores, *, checked: bool = True) -> House:
+def open_house(stores: Stores, *, project: Project | None = None, checked: bool = True) -> House:
     """The rooms of the project's system.
 
     Args:
+        stores: of the project.
+        project: the same project with other settings, e.g. with another file that declares its system.
         checked: False for commands that must work while the declaration is broken (a rollback, an explanation):
             they get what can be declared, or else the system as its newest release knows it.
 
     Raises:
         DeclarationInvalid: with everything that is wrong.
     """
-    project = stores.project
-    system = _system(stores, checked)
+    project = project or stores.project
+    system = _system(stores, project, checked)
     journal = SqlJournal(stores.database, stores.heads)
     outbox = SqlOutbox(stores.database)
     versions = Versions(stores.reader, stores.tables)
@@ -184,8 +187,8 @@ def open_house(stores: Stores, *, checked: bool = True) -> House:
     segments = stores.segments
 
     @cache
-    def workshop() -> SystemWorkshop:
-        shop = SystemWorkshop(
+    def made() -> SystemWorkshop:
+        return SystemWorkshop(
             system,
             project.folder,
             versions=versions,
@@ -194,8 +197,11 @@ def open_house(stores: Stores, *, checked: bool = True) -> House:
             code=stores.code,
             formats=FORMATS,
         )
-        workshops.open(system.name, shop)
-        return shop
+
+    def workshop() -> SystemWorkshop:
+        # Every time: another declaration of the same system may have been opened in between.
+        workshops.open(system.name, made())
+        return made()
 
     return House(
         project=project,
@@ -213,7 +219,8 @@ def open_house(stores: Stores, *, checked: bool = True) -> House:
         releases=stores.releases,
         release_writer=ReleaseWriter(journal, stores.reader, stores.blobs),
         code=stores.code,
-        act=Act(journal, stores.reader, outbox, board),
+        act=Act(system.name, journal=journal, reader=stores.reader, outbox=outbox, board=board),
+        alarms=Alarms(system.name, journal, stores.reader),
         measure=Measure(journal=journal, reader=stores.reader, tables=stores.tables, writer=stores.tables),
         compactor=Compactor(
             segments, system=system.name, tables=stores.tables, journal=journal, history=stores.reader
@@ -228,11 +235,11 @@ def open_house(stores: Stores, *, checked: bool = True) -> House:
     )
 
 
-def _system(stores: Stores, checked: bool) -> System:
+def _system(stores: Stores, project: Project, checked: bool) -> System:
     try:
-        system = stores.project.system()
+        system = project.system()
         if checked:
-            system.check(stores.project.folder)
+            system.check(project.folder)
     except TrimtabError:
         released = [] if checked else stores.reader.records("release")
         if not released:

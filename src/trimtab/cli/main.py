@@ -20,9 +20,12 @@ COMMANDS = (
     "train",
     "release",
     "deploy",
+    "shadow",
     "rollback",
     "explain",
     "audit",
+    "report",
+    "questions",
 )
 
 app = plain_app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.markup import escape
@@ -10,6 +11,7 @@ from trimtab.cli.lazy import plain_app
 from trimtab.cli.screen import BAD, GOOD, UNSURE, Screen, faint
 from trimtab.cli.session import Session, session
 from trimtab.governance.audit import verify
+from trimtab.house.comparing import looks
 from trimtab.kernel.canonical import short
 from trimtab.kernel.moment import from_us
 
@@ -54,7 +56,31 @@ def _facts(open_: Session) -> list[tuple[str, str]]:
     whole = f"[{GOOD}]whole[/]" if audit.ok else f"[{BAD}]NOT whole[/]  {faint('trimtab audit verify')}"
     count = f"{len(workers)} worker{'s' if len(workers) != 1 else ''}"
     live = f"[{GOOD}]up[/]  {faint(count)}" if workers else f"not running  {faint('trimtab up')}"
-    return [("champion", champion), ("server", live), ("ledger", f"{whole}  {faint(f'{audit.entries} entries')}")]
+    ledger = ("ledger", f"{whole}  {faint(f'{audit.entries} entries')}")
+    return [("champion", champion), *_beside(open_), ("server", live), *_alarms(open_), ledger]
+
+
+def _beside(open_: Session) -> Iterator[tuple[str, str]]:
+    """The canary and the shadows, where there are some."""
+    house = open_.house
+    under_way, route = house.act.rollout(house.name), house.act.route(house.name)
+    if under_way is not None and route is not None and route.canary is not None:
+        rollout = under_way[0]
+        said = f"at most {rollout.ceiling(route.canary.buckets)} of the traffic"
+        seen = looks(house, rollout)
+        if seen and seen[-1].days:
+            last = seen[-1]
+            said += f", harm in {last.metric} {last.harm:+.4f} ({last.low:+.4f} to {last.high:+.4f})"
+        yield "canary", f"[bold]{short(rollout.release)}[/]  {faint(said)}"
+    if route is not None and route.shadows:
+        yield "shadows", ", ".join(short(one) for one in route.shadows)
+
+
+def _alarms(open_: Session) -> Iterator[tuple[str, str]]:
+    """Alarms that are on."""
+    for one in open_.house.alarms.all():
+        if one.over is None:
+            yield "alarm", f"[{BAD}]{escape(one.subject)}[/]  {faint(f'{one.text}, since {_minute(one.at)} UTC')}"
 
 
 def _sources(open_: Session) -> list[tuple[str, ...]]:
@@ -80,6 +106,8 @@ def _releases(open_: Session) -> list[tuple[str, ...]]:
         role = faint("before" if digest in been else "never")
         if route is not None and digest == route.champion:
             role = f"[{GOOD}]now[/]"
+        elif route is not None and route.canary is not None and digest == route.canary.release:
+            role = f"[{UNSURE}]as a canary[/]"
         made = _minute(datetime.fromisoformat(str(facts["created_at"])))
         rows.append((short(digest), made, escape(str(facts["actor"])), role))
     return rows
@@ -93,7 +121,7 @@ def _measured(open_: Session) -> list[tuple[str, ...]]:
             f"[bold]{one.value:.4f}[/]",
             f"{one.low:.4f} to {one.high:.4f}",
             f"{one.rows:,}",
-            short(one.release),
+            short(one.release) or "all answers",
         )
         for one in open_.house.measure.evidence(open_.house.name)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -73,9 +73,23 @@ def explain_prediction(house: House, id: str) -> Explanation:
 
 
 def _mover(house: House, prediction: Prediction) -> LedgerEntry:
-    """The route's generation counts its moves, so that the entry is the one with that number."""
-    moves = list(house.reader.entries(kind=ROUTE_MOVED, subject=house.name))
-    return moves[prediction.generation - 1]
+    """The move since which this release has answered, up to this prediction without a break.
+
+    The route's generation counts its moves, so that the entry with that number is the one in force.
+    """
+    moves = list(house.reader.entries(kind=ROUTE_MOVED, subject=house.name))[: prediction.generation]
+    since = moves.pop()
+    role = _role(since, prediction.release)
+    while moves and _role(moves[-1], prediction.release) == role:
+        since = moves.pop()
+    return since
+
+
+def _role(move: LedgerEntry, release: str) -> str:
+    canary = cast("JsonMap | None", move.body["canary"])
+    if move.body["champion"] == release:
+        return "champion"
+    return "canary" if canary is not None and canary["release"] == release else "none"
 
 
 def _label(house: House, key: str) -> dict[str, Any] | None:

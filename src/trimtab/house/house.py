@@ -12,6 +12,7 @@ from trimtab.deployment.act import Act
 from trimtab.features.materialise import Materialise
 from trimtab.house.code import PinnedCode
 from trimtab.house.workshop import SystemWorkshop
+from trimtab.monitoring.alarms import Alarms
 from trimtab.monitoring.measure import Measure
 from trimtab.ports.blobs import Blobs
 from trimtab.ports.journal import Journal, JournalReader, Outbox
@@ -44,6 +45,7 @@ class House:
     release_writer: ReleaseWriter
     code: PinnedCode
     act: Act
+    alarms: Alarms
     measure: Measure
     compactor: Compactor
     log: PredictionLog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from trimtab.data.reading import open_source
 from trimtab.data.versions import Versions
 from trimtab.features.names import feature_names
-from trimtab.features.offline import offline_features
+from trimtab.features.offline import Facts, offline_features
 from trimtab.features.request_frame import TYPES
 from trimtab.house.code import PinnedCode
 from trimtab.kernel.errors import Corrupt, InvalidValue, listed
@@ -53,11 +54,18 @@ class SystemWorkshop:
 
     def training_set(self, spec: TrainingSpec) -> pl.DataFrame:
         """Questions asked, and answered by the truth, up to the spec's instant."""
-        system, until = self._system, from_us(spec.until_us)
+        return self._labelled(from_us(spec.until_us), lambda name: self._facts(spec, name))
+
+    def labelled(self, until: datetime) -> pl.DataFrame:
+        """`training_set` of the newest dataset versions."""
+        return self._labelled(until, self._versions.frame)
+
+    def _labelled(self, until: datetime, facts: Facts) -> pl.DataFrame:
+        system = self._system
         asked, label = system.question, system.label
         fields = [name for name in system.request_fields if name != asked.key]
         truth = (
-            self._facts(spec, label.source.name)
+            facts(label.source.name)
             .filter(pl.col(label.source.known) <= until, pl.col(label.column).is_not_null())
             .sort(label.source.known, maintain_order=True)
             .group_by(label.source.keys[0], maintain_order=True)
@@ -65,7 +73,7 @@ class SystemWorkshop:
             .select(pl.col(label.source.keys[0]).alias(asked.key), pl.col(label.column).alias(LABEL))
         )
         questions = (
-            self._facts(spec, asked.source.name)
+            facts(asked.source.name)
             .filter(pl.col(asked.at) <= until)
             .unique(asked.key, keep="last", maintain_order=True)
             .select(pl.col(asked.key), *fields, pl.col(asked.at).alias(AT))
@@ -73,7 +81,7 @@ class SystemWorkshop:
             .sort(AT, asked.key)
             .collect()
         )
-        features = offline_features(system.feature_set, questions, AT, lambda name: self._facts(spec, name))
+        features = offline_features(system.feature_set, questions, AT, facts)
         return pl.concat([questions.rename({asked.key: KEY}), features], how="horizontal")
 
     def fit(self, data: TrainingData) -> bytes:

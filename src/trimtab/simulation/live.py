@@ -24,8 +24,10 @@ from trimtab.kernel.moment import to_us
 from trimtab.ports.prediction_client import PredictionClient
 from trimtab.simulation.period import Period
 from trimtab.simulation.replay import Replay
+from trimtab.simulation.story import Story, Uneventful
 
 ACTOR = "user:demo"
+_UNEVENTFUL = Uneventful()
 
 
 class Report(Protocol):
@@ -75,7 +77,9 @@ def answered(house: House) -> dict[str, int]:
     return found
 
 
-def live(house: House, period: Period, client: PredictionClient, report: Report) -> None:
+def live(
+    house: House, period: Period, client: PredictionClient, report: Report, story: Story = _UNEVENTFUL
+) -> None:
     """Production: step by step, first what became known, then the step's questions by HTTP, then the tick."""
     before = answered(house)
     newest_us = max(before.values(), default=0)
@@ -83,11 +87,13 @@ def live(house: House, period: Period, client: PredictionClient, report: Report)
     total = len(replay.questions(period.start, period.until))
     done = 0
     for after, now in period.steps():
+        story.deliver(now)
         with house.alone():
             told = [*loop.ingest(house, now), *loop.materialise(house)]
         done += replay.ask(replay.questions(after, now))
         # Where a question of a later step was answered, this tick is over.
-        told += loop.tick(house, now) if newest_us <= to_us(now) else ()
+        if newest_us <= to_us(now):
+            told += [*loop.tick(house, now), *story.act(house, now)]
         for one in told:
             if one.mark != "routine":
                 report.told(now, one)
@@ -96,9 +102,15 @@ def live(house: House, period: Period, client: PredictionClient, report: Report)
 
 
 def settle(house: House, period: Period, report: Report) -> None:
-    """The last tick. It comes when the server has ended: then all records stand in sealed segments."""
-    for one in loop.tick(house, period.settled):
-        report.told(period.settled, one)
+    """The last labels. They come when the server has ended: all records stand in sealed segments, and nothing is
+    trained or rolled out any more.
+    """
+    now = period.settled
+    with house.alone():
+        for stage in (loop.ingest, loop.compact, loop.monitor):
+            for one in stage(house, now):
+                if one.mark != "routine":
+                    report.told(now, one)
 
 
 def judged(verdict: JsonMap) -> Happening:

@@ -16,6 +16,7 @@ class Period:
     settled: datetime  # the last tick: late labels have come by then
     step: timedelta
     zone: str  # of its calendar
+    offset: timedelta = timedelta()  # of the first step's end from the start; 0: a whole step
 
     @property
     def start(self) -> datetime:
@@ -24,8 +25,8 @@ class Period:
 
     def steps(self) -> Iterator[tuple[datetime, datetime]]:
         """(after, upto] of each step of production."""
-        now = self.start
+        now, length = self.start, self.offset or self.step
         while now < self.until:
-            following = min(now + self.step, self.until)
+            following = min(now + length, self.until)
             yield now, following
-            now = following
+            now, length = following, self.step
