@@ -27,5 +27,6 @@ def origin_weather(weather: pl.LazyFrame) -> pl.LazyFrame:
 
 flight_delay = replace(
     system.flight_delay,
+    windows=["all"],
     features=[origin_weather if one is system.origin_weather else one for one in system.flight_delay.features],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from trimtab.features.names import feature_names
 from trimtab.features.offline import offline_features
 from trimtab.features.on_request import RequestFeatures
 from trimtab.features.online_features import OnlineFeatures
+from trimtab.features.reach import reaching
 from trimtab.features.view import FeatureView
 from trimtab.kernel.canonical import Json, canonical
 from trimtab.kernel.source import Source
@@ -80,7 +81,13 @@ class Bench:
         return Materialise(self.store, self.versions, self.keep)(self.features)
 
     def offline(self, questions: Sequence[Question]) -> pl.DataFrame:
-        return offline_features(self.features, world.asked(questions), "at", self.versions.frame)
+        asked = world.asked(questions)
+        whole = offline_features(self.features, asked, "at", self.versions.frame)
+        since = asked["at"].min()
+        assert isinstance(since, datetime)
+        near = offline_features(self.features, asked, "at", reaching(self.features, self.versions.frame, since))
+        assert near.equals(whole), "what no question can see decides nothing"
+        return whole
 
     def online(self, questions: Sequence[Question]) -> FeatureBlock:
         request = pl.Schema({"a": pl.String(), "b": pl.Int64()})

@@ -186,7 +186,7 @@ def test_a_run_from_end_to_end() -> None:
     finally:
         current_attach.reset(token)
     canonical(result)  # plain data
-    assert [len(data.y) for data in shop.fitted] == [92, 120], "the trial's model has not seen the held-out days"
+    assert sorted(len(data.y) for data in shop.fitted) == [92, 120], "the trial has not seen what is held out"
     assert (result["rows"], result["trial_rows"]) == (120, 28)
     assert (result["first_at"], result["last_at"]) == (days(30)[0].isoformat(), days(30)[-1].isoformat())
     assert result["base_rate"] == pytest.approx(40 / 120)
@@ -203,7 +203,7 @@ def test_a_run_from_end_to_end() -> None:
     judged = pl.read_ipc(io.BytesIO(kept["trial.arrow"]))
     assert judged.columns == ["label", "challenger", "champion", "block", KEY, "carrier"]
     assert judged["challenger"].unique().to_list() == [0.092], "what is judged is the model of the rows before"
-    base_rate = float(shop.fitted[0].y.mean())
+    base_rate = float(min(shop.fitted, key=lambda data: len(data.y)).y.mean())
     assert judged["champion"].unique().to_list() == [base_rate], "nothing of the held-out days is in the base rate"
     assert judged["block"].n_unique() == 7
     assert shop.asked == []
@@ -243,7 +243,7 @@ def test_after_a_change_the_model_is_one_of_the_short_window(windows: list[timed
     assert result["rows"] == 56, "what is kept is what the model was fitted on"
     assert result["first_at"] == (UNTIL - FORTNIGHT).isoformat()
     tried = sorted(len(data.y) for data in shop.fitted[:-1])
-    assert tried == [56, 53 * 4], "each window once, on rows before the held-out days"
+    assert tried == [56, 53 * 4, 240], "each window once, on rows before the held-out days; all rows ahead of time"
     assert result["model"] == sha256(b"0.750000/56")
     last = shop.rows.filter(pl.col(AT) >= UNTIL - FORTNIGHT)
     np.testing.assert_array_equal(shop.fitted[-1].y, last[LABEL].cast(pl.Float64).to_numpy())
@@ -252,14 +252,14 @@ def test_after_a_change_the_model_is_one_of_the_short_window(windows: list[timed
 def test_without_a_change_the_model_is_one_of_all_history() -> None:
     result, shop = windowed("steady", 0, [FORTNIGHT, ALL])
     assert (result["window_us"], result["rows"]) == (0, 240)
-    assert len(shop.fitted[-1].y) == 240
+    assert max(len(data.y) for data in shop.fitted) == 240
 
 
 def test_a_window_that_is_longer_than_history_is_all_of_it() -> None:
     result, _ = windowed("young", 21, [timedelta(days=999), FORTNIGHT])
     assert set(result["backtest"]) == {str(one // timedelta(microseconds=1)) for one in (999 * DAY, FORTNIGHT)}
     alone, shop = windowed("alone", 21, [timedelta(days=999)])
-    assert alone["rows"] == 240 == len(shop.fitted[-1].y)
+    assert alone["rows"] == 240 == max(len(data.y) for data in shop.fitted)
     assert alone["window_us"] == 999 * DAY // timedelta(microseconds=1)
 
 
@@ -277,7 +277,7 @@ def test_a_champion_is_asked_with_its_own_code() -> None:
     shop = opened("older", questions(days(30)))
     train(spec("older", champion_until=UNTIL - 3 * DAY).body())
     assert shop.asked == ["fed"]
-    assert len(shop.fitted[0].y) == 109
+    assert min(len(data.y) for data in shop.fitted) == 109
 
 
 def test_the_same_spec_makes_the_same_run() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from trimtab.features.parity import Mismatch, mismatches
+from trimtab.features.reach import reaching
 from trimtab.house.house import House
 from trimtab.kernel.moment import aware
 
@@ -36,7 +37,9 @@ def parity_of(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch
     release = house.releases.get(digest)
     features = house.code.system(release).feature_set
     names = [one.name for one in release.features]
-    return mismatches(features, names, release.request, answers, house.versions.frame)
+    since = answers["at"].min()
+    assert isinstance(since, datetime)
+    return mismatches(features, names, release.request, answers, reaching(features, house.versions.frame, since))
 
 
 def parity(house: House) -> list[Mismatch]:

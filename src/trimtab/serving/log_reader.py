@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+import msgspec
 import polars as pl
 
 from trimtab.kernel.canonical import JsonMap
@@ -117,7 +118,7 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
 
 
 def _encode(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
 
 
 FRAME_SCHEMA = pl.Schema(

@@ -44,7 +44,7 @@ def figures(house: House, now: datetime, zone: str) -> dict[str, Json]:
         "predictions_distinct": predictions["key"].n_unique(),
         "labels_joined": house.measure.labelled(house.name, house.system.label, now).height,
         "retrains": kinds["run.finished"] - 1,
-        "promotions": len(house.releases.been_in_production(house.name)),
+        "promotions": len(house.releases.been_in_production(house.name)) - 1,  # the first replaced nothing
         "refusals": sum(kinds[kind] for kind in _REFUSALS),
         "rollbacks": kinds["rollout.rolled_back"],
         "bad_release": _bad_release(house),
