@@ -57,8 +57,8 @@ class Rollout:
     because: str
     days: tuple[RolloutDay, ...]
     answers: int  # given by the challenger while it was a canary
-    metric: str = "log_loss"  # in which harm is measured
     margin: float | None = None  # harm that the policy allows; None: nothing was measured against
+    metric: str = "log_loss"  # in which harm is measured
 
 
 @dataclass(frozen=True)

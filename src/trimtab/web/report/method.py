@@ -25,8 +25,8 @@ def methods() -> tuple[tuple[str, str], ...]:
         ),
         (
             "harm",
-            "Log-loss of the challenger minus the champion’s on rows that both scored, a day as one piece of "
-            "evidence; the interval holds at every look, so that looking daily costs nothing.",
+            "By how much the challenger is worse than the champion in the rollout’s metric, on rows that both "
+            "scored, a day as one piece of evidence; the interval holds at every look, so that looking daily costs nothing.",
         ),
         (
             "PSI",

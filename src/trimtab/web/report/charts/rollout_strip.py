@@ -28,7 +28,7 @@ class Common:
     """What all strips share, so that one can be held against another."""
 
     days: float  # the longest rollout
-    low: float  # harm in nats at the foot of the lower track
+    low: float  # harm at the foot of the lower track
     high: float  # and at its top
 
 
