@@ -26,7 +26,8 @@ def methods() -> tuple[tuple[str, str], ...]:
         (
             "harm",
             "By how much the challenger is worse than the champion in the rollout’s metric, on rows that both "
-            "scored, a day as one piece of evidence; the interval holds at every look, so that looking daily costs nothing.",
+            "scored, a day as one piece of evidence; the interval holds at every look, so that looking daily costs "
+            "nothing.",
         ),
         (
             "PSI",
