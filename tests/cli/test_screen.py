@@ -136,16 +136,32 @@ def test_what_stands_in_for_standard_output_gets_no_bars(monkeypatch: pytest.Mon
 
 
 FOUND: dict[str, Json] = {
-    "frozen_auc_by_month": {"2013-04": 0.7312},
-    "frozen_auc_interval_by_month": {"2013-04": [0.71, 0.75]},
+    "managed_auc_by_month": {"2013-04": 0.7312, "2013-05": 0.7712},
+    "frozen_auc_by_month": {"2013-04": 0.7312, "2013-05": 0.75},
+    "managed_auc_mean": 0.7512,
+    "frozen_auc_mean": 0.7406,
     "predictions": 27931,
     "predictions_distinct": 27931,
     "labels_joined": 27805,
+    "retrains": 9,
+    "promotions": 7,
+    "refusals": 1,
+    "rollbacks": 2,
+    "bad_release": None,
     "online_offline_mismatches": 0,
+    "mismatches_of_healthy_releases": 0,
     "quarantined_rows": 1,
+    "alarms": 3,
     "ledger_entries": 512,
     "ledger_verified": True,
     "wall_s": 61.2,
+}
+BAD: dict[str, Json] = {
+    "release": "5b2ddebc3398",
+    "exposed": 35,
+    "share": 0.041,
+    "caught_after": "24 h",
+    "reason": "parity",
 }
 
 
@@ -153,29 +169,45 @@ def test_the_summary_fits_a_small_terminal_and_marks_what_was_kept() -> None:
     shown, file = screen(80)
     show_summary(shown, FOUND)
     found = lines(file)
-    assert len(found) <= 16 and max(map(len, found)) <= 80
-    (auc,) = [line.split() for line in found if "AUC" in line]
-    assert auc[:5] == ["●", "AUC,", "April", "2013", "0.7312"] and "0.7100 to 0.7500" in " ".join(auc)
+    assert len(found) <= 24 and max(map(len, found)) <= 80
+    april, may, mean = (next(line.split() for line in found if name in line) for name in ("April", "May", "mean"))
+    assert april[:4] == ["April", "0.7312", "0.7312", "-"]
+    assert may[:4] == ["May", "0.7712", "0.7500", "+0.0212"]
+    assert mean[:4] == ["mean", "0.7512", "0.7406", "+0.0106"]
     assert [line.split()[1] for line in found if "✓" in line] == ["predictions", "mismatches", "ledger"]
+    assert any("7 promoted, 1 refused, 2 rolled back" in line for line in found)
+    assert "✗" not in file.getvalue()
+
+
+def test_the_summary_holds_a_bad_releases_answers_against_nobody_else() -> None:
+    shown, file = screen(120)
+    show_summary(shown, {**FOUND, "bad_release": BAD, "online_offline_mismatches": 35})
+    [line] = [line for line in lines(file) if "bad release" in line and "35" in line and "traffic" in line]
+    assert "4.1 % of the traffic; caught after 24 h by parity" in line
     assert "✗" not in file.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("wrong", "says"),
     [
-        ("predictions_distinct", 27930, "NOT one for each flight"),
-        ("online_offline_mismatches", 2, "online ≠ offline"),
-        ("ledger_verified", False, "NOT whole"),
+        ({"predictions_distinct": 27930}, "NOT one for each flight"),
+        ({"online_offline_mismatches": 2}, "online ≠ offline"),
+        ({"bad_release": BAD, "online_offline_mismatches": 36}, "online ≠ offline"),
+        (
+            {"bad_release": BAD, "online_offline_mismatches": 35, "mismatches_of_healthy_releases": 1},
+            "online ≠ offline",
+        ),
+        ({"ledger_verified": False}, "NOT whole"),
     ],
 )
-def test_the_summary_marks_what_was_broken(name: str, value: Json, says: str) -> None:
+def test_the_summary_marks_what_was_broken(wrong: dict[str, Json], says: str) -> None:
     shown, file = screen(80)
-    show_summary(shown, {**FOUND, name: value})
+    show_summary(shown, {**FOUND, **wrong})
     (bad,) = [line for line in lines(file) if "✗" in line]
     assert says in bad
 
 
 def test_the_summary_of_a_part_of_a_month_has_no_auc() -> None:
     shown, file = screen(80)
-    show_summary(shown, {**FOUND, "frozen_auc_by_month": {}, "frozen_auc_interval_by_month": {}})
-    assert any("AUC" in line and "--days 30" in line for line in lines(file))
+    show_summary(shown, {**FOUND, "managed_auc_by_month": {}, "frozen_auc_by_month": {}})
+    assert any("--days 31" in line for line in lines(file))

@@ -12,10 +12,12 @@ import polars as pl
 
 from trimtab.cli.session import session
 from trimtab.governance.audit import verify
-from trimtab.simulation.figures import served
+from trimtab.house.parity import served
 
 # At most one entry of these for a subject.
 ONCE = ("source.versioned", "run.finished", "release.created", "evidence.measured", "training.refused")
+_ROUTE = ("champion", "warm", "canary", "shadows")
+_STAGES = ("rollout.started", "rollout.advanced", "rollout.promoted", "rollout.rolled_back")
 
 
 def story(folder: Path) -> list[tuple[str, ...]]:
@@ -47,8 +49,14 @@ def assert_nothing_twice(folder: Path) -> None:
         counted = Counter((one.kind, one.subject) for one in entries if one.kind in ONCE)
         assert counted
         assert max(counted.values()) == 1, counted.most_common(3)
-        champions = [one.body["champion"] for one in entries if one.kind == "route.moved"]
-        assert all(one != other for one, other in pairwise(champions))
+        routes = [[one.body[name] for name in _ROUTE] for one in entries if one.kind == "route.moved"]
+        assert all(one != other for one, other in pairwise(routes))
+        stages = Counter(
+            (one.kind, one.body["rollout"], one.body["ceiling"]) for one in entries if one.kind in _STAGES
+        )
+        assert max(stages.values(), default=1) == 1, stages.most_common(3)
+        looks = Counter((one.body["rollout"], one.at) for one in entries if one.kind == "rollout.looked")
+        assert max(looks.values(), default=1) == 1, looks.most_common(3)
         compacted = [one.body["number"] for one in entries if one.kind == "segments.compacted"]
         assert compacted == list(range(1, len(compacted) + 1))
         runs = house.reader.records("run")

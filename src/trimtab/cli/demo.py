@@ -69,8 +69,9 @@ def demo(
         screen.progress("checking", 0, 4)
         found = {**figures(house, period.settled, ZONE), **mishaps.figures(house)}
         screen.progress("checking", 1, 4)
-        leaky = load_system(project, LEAKY)
-        found["leak"] = leak_backtest(house.system, leaky, house.versions.frame, period).body()
+        if found["managed_auc_by_month"]:  # there is a month to compare with
+            leaky = load_system(project, LEAKY)
+            found["leak"] = leak_backtest(house.system, leaky, house.versions.frame, period).body()
         screen.progress("checking", 2, 4)
         chronicle = recount(house, period.settled, ZONE)
         screen.progress("checking", 3, 4)

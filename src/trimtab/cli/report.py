@@ -1,4 +1,4 @@
-"""A system's life in production as one HTML file: quality, rollouts, alarms, decisions, one answer explained."""
+"""Write one HTML file: quality by month, rollouts, alarms, decisions, one answer explained."""
 
 from __future__ import annotations
 

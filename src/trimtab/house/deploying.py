@@ -46,6 +46,8 @@ def rollout_plan(house: House, now: datetime) -> Plan:
     if under_way is None:
         return []
     rollout, route, since = under_way
+    if to_us(now) <= rollout.began_us:
+        return []  # the turn that began it, once more: there is nothing to see yet
     return decide_rollout(rollout, route, to_us(since), look(house, rollout, now))
 
 
@@ -57,11 +59,21 @@ def loaded_by(house: House, plan: Plan) -> list[Release]:
 
 
 def carry_out(house: House, plan: Plan, now: datetime, actor: str) -> str:
-    """Do what the plan says; what was done, in words. A release that goes back by itself is an alarm."""
+    """Do what the plan says; what was done, in words."""
     house.act(plan, at=now, actor=actor)
-    for action in plan:
-        if isinstance(action, StepRollout) and action.stage == "rolled_back" and actor == "loop":
-            subject = f"release {short(action.release)}"
-            house.alarms.raise_(subject, f"rolled back: {action.move.because}", now)
-            house.alarms.end(subject, now)
+    alarm_of_rollbacks(house)
     return "; ".join(explain(action) for action in plan)
+
+
+def alarm_of_rollbacks(house: House) -> None:
+    """A release that has gone back by itself is an alarm. It follows from the ledger, so that no death loses it."""
+    known = {(one.subject, one.at): one for one in house.alarms.all()}
+    for entry in house.reader.entries(kind="rollout.rolled_back", subject=house.name):
+        subject = f"release {short(str(entry.body['release']))}"
+        if entry.actor != "loop":
+            continue
+        alarm = known.get((subject, entry.at))
+        if alarm is None:
+            house.alarms.raise_(subject, f"rolled back: {entry.body['because']}", entry.at)
+        if alarm is None or alarm.over is None:
+            house.alarms.end(subject, entry.at)

@@ -15,11 +15,11 @@ EVERY = timedelta(minutes=20)
 SHOPS = ("ams", "ber", "cph", "dub")
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, end: datetime = END) -> None:
     """Write orders, returns and shops as Parquet; the same rows each time."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = np.random.default_rng(7)
-    asked = [BEGIN + number * EVERY for number in range(int((END - BEGIN) / EVERY))]
+    asked = [BEGIN + number * EVERY for number in range(int((end - BEGIN) / EVERY))]
     price = chance.gamma(2.0, 20.0, len(asked)).round(2)
     shop = chance.choice(SHOPS, len(asked))
     rate = np.array([SHOPS.index(name) for name in shop]) * 0.8
@@ -39,7 +39,7 @@ def write(folder: Path) -> None:
     known_at = [at + timedelta(hours=late) for at, late in zip(asked, hours, strict=True)]
     truth = [pl.Series("known_at", known_at), pl.Series("returned", returned)]
     returns = orders.select("order_id", "shop", "asked_at", *truth)
-    days = [BEGIN + timedelta(days=number) for number in range((END - BEGIN).days + 1)]
+    days = [BEGIN + timedelta(days=number) for number in range((end - BEGIN).days + 1)]
     shops = pl.DataFrame(
         [{"shop": name, "counted_at": day, "staff": int(chance.integers(2, 9))} for day in days for name in SHOPS]
     )
