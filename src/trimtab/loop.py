@@ -29,9 +29,20 @@ SEAL_WITHIN_S = 20.0  # a worker that does not answer for so long has been repla
 
 def tick(house: House, now: datetime) -> Iterator[Happening]:
     """One turn: do whatever is due at `now`, and say it. A second turn at the same instant does nothing."""
+    yield from take(house, now)
+    yield from turn(house, now)
+
+
+def take(house: House, now: datetime) -> Iterator[Happening]:
+    """The first half of a tick: what has become known."""
     with house.alone():
         yield from ingest(house, now)
         yield from materialise(house)
+
+
+def turn(house: House, now: datetime) -> Iterator[Happening]:
+    """The second half: what follows from it."""
+    with house.alone():
         yield from compact(house, now)
         yield from monitor(house, now)
     house.act.publish()

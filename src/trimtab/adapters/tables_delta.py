@@ -179,7 +179,9 @@ class DeltaTables:
     def _load(self, table: str) -> DeltaTable | None:
         delta = self._open.get(table)
         if delta is not None:
-            delta.update_incremental()
+            # A refresh takes ten milliseconds, a look for the next commit's file none.
+            if (self._folder(table) / "_delta_log" / f"{delta.version() + 1:020d}.json").exists():
+                delta.update_incremental()
             return delta
         if not (self._folder(table) / "_delta_log").is_dir():
             return None

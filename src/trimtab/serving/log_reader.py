@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -104,17 +104,28 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
         "features": [_encode(one.features) for one in those],
         "ages_us": [one.ages_us for one in those],
         "request": [_encode(one.request) for one in those],
-        "others": [[{"release": name, "score": score} for name, score in one.others] for one in those],
         "latency_us": [one.latency_us for one in those],
         "segment": list(segments),
     }
     series = [pl.Series(name, values, dtype=_RAW.get(name, FRAME_SCHEMA[name])) for name, values in columns.items()]
     return (
-        pl.DataFrame(series)
+        pl.DataFrame([*series, _others(those)])
         .with_columns(pl.col("at").cast(FRAME_SCHEMA["at"]))
         .with_columns(date=pl.col("at").dt.date())
         .select(FRAME_SCHEMA.names())
     )
+
+
+def _others(those: Sequence[Prediction]) -> pl.Series:
+    """A list of structs a row, from flat columns: from dictionaries it takes longer than all else together."""
+    flat = [(place, *one) for place, prediction in enumerate(those) for one in prediction.others]
+    schema = {"place": pl.Int64(), "release": pl.String(), "score": pl.Float64()}
+    scored = pl.DataFrame(flat, schema=schema, orient="row").select("place", others=pl.struct("release", "score"))
+    listed = scored.group_by("place", maintain_order=True).agg("others")
+    rows = pl.DataFrame({"place": pl.Series(range(len(those)), dtype=pl.Int64)})
+    empty = pl.lit([], dtype=FRAME_SCHEMA["others"])
+    joined = rows.join(listed, on="place", how="left", maintain_order="left")
+    return joined.select(pl.col("others").fill_null(empty)).to_series()
 
 
 def _encode(value: Any) -> str:

@@ -88,12 +88,11 @@ def live(
     done = 0
     for after, now in period.steps():
         story.deliver(now)
-        with house.alone():
-            told = [*loop.ingest(house, now), *loop.materialise(house)]
+        told = list(loop.take(house, now))
         done += replay.ask(replay.questions(after, now))
         # Where a question of a later step was answered, this tick is over.
         if newest_us <= to_us(now):
-            told += [*loop.tick(house, now), *story.act(house, now)]
+            told += [*loop.turn(house, now), *story.act(house, now)]
         for one in told:
             if one.mark != "routine":
                 report.told(now, one)

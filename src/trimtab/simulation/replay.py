@@ -22,7 +22,7 @@ from trimtab.ports.prediction_client import PredictionClient
 from trimtab.ports.prediction_log import PredictionLog
 from trimtab.system import System
 
-ROWS_PER_REQUEST = 64
+ROWS_PER_REQUEST = 256
 CONNECTIONS = 4
 _PAUSE_S = 0.25
 _GIVE_UP_S = 60.0
