@@ -160,7 +160,7 @@ def test_a_named_release_beyond_the_warm_ones(act: Act, stores: Stores) -> None:
     ("to", "what", "because"),
     [
         ("", "the rollback was refused", "there is no earlier release"),
-        (B.digest, f"putting release '{B.digest[:12]}' into production was refused", "it never answered users"),
+        (B.digest, f"putting release '{B.digest[:12]}' into production was refused", "it never was champion"),
     ],
 )
 def test_a_refused_rollback_stands_in_the_ledger(

@@ -124,7 +124,7 @@ def test_a_release_that_no_gate_has_judged_is_refused() -> None:
             route(A, B),
             C.digest,
             [A.digest, B.digest],
-            "it never answered users: deploy it through its gates instead",
+            "it never was champion: deploy it through its gates instead",
         ),
         (route(A, B), "", [A.digest], "there is no earlier release to go back to"),
     ],

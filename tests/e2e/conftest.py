@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.e2e import tiny_life
-from tests.e2e.living import Living, figures_of, trimtab
+from tests.e2e.living import WITHIN_S, Living, figures_of, trimtab
 
 from trimtab.cli.session import session
 
@@ -35,9 +35,9 @@ def demo(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Living:
     return Living(trimtab("demo", *asked), folder, cwd=folder.parent)
 
 
-def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6) -> Lived:
+def demo_lived(folder: Path, *, days: int = DAYS, step_h: int = 6, within_s: float = WITHIN_S) -> Lived:
     """`trimtab demo`, undisturbed."""
-    demo(folder, days=days, step_h=step_h).ends()
+    demo(folder, days=days, step_h=step_h).ends(within_s)
     return Lived(folder, figures_of(folder.with_suffix(".json")))
 
 

@@ -128,9 +128,9 @@ class Living:
         wait_until_gone(self._folder)
         return killed
 
-    def ends(self) -> str:
+    def ends(self, within_s: float = WITHIN_S) -> str:
         """Wait for its good end; what it said."""
-        assert self.process.wait(WITHIN_S) == 0, self.said()
+        assert self.process.wait(within_s) == 0, self.said()
         return self.said()
 
 

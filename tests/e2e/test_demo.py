@@ -148,9 +148,10 @@ def test_golden_auc_of_april_from_the_served_definition(
 
 
 @pytest.mark.slow
-def test_the_year_as_the_issue_wants_it(tmp_path: Path) -> None:
+@pytest.mark.timeout(2000)
+def test_the_year_against_golden_numbers(tmp_path: Path) -> None:
     """Every flight from April on, its label, and all that goes wrong on purpose: against golden numbers."""
-    lived = demo_lived(tmp_path / "flights", days=275, step_h=24)
+    lived = demo_lived(tmp_path / "flights", days=275, step_h=24, within_s=1800.0)
     found = lived.figures
     assert found["predictions"] == found["predictions_distinct"] == YEAR_ASKED
     assert found["labels_joined"] == YEAR_LABELLED

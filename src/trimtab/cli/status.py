@@ -101,9 +101,10 @@ def _releases(open_: Session) -> list[tuple[str, ...]]:
     house = open_.house
     route = house.act.route(house.name)
     been = house.releases.been_in_production(house.name)
+    tried = {one.release for one in house.act.rollouts(house.name)}
     rows: list[tuple[str, ...]] = []
     for digest, facts in house.releases.all(house.name):
-        role = faint("before" if digest in been else "never")
+        role = faint("before" if digest in been else "only as a canary" if digest in tried else "never")
         if route is not None and digest == route.champion:
             role = f"[{GOOD}]now[/]"
         elif route is not None and route.canary is not None and digest == route.canary.release:

@@ -81,7 +81,7 @@ def decide_rollback(system: str, route: Route | None, to: str = "", known: Seque
     if canary is not None and target == canary.release:
         return [Refuse(system, target, "it is a canary: let it be decided, or roll it back first")]
     if target not in known:
-        return [Refuse(system, target, "it never answered users: deploy it through its gates instead")]
+        return [Refuse(system, target, "it never was champion: deploy it through its gates instead")]
     # The release that is rolled back from stays warm, so that a rollback itself can be undone.
     left = route.champion if canary is None else canary.release
     move = move_champion(system, target, route, f"rollback from {short(left)}")

@@ -71,7 +71,7 @@ class ReleaseReader:
         return "" if body is None else route_from({**body, "generation": 0}).champion
 
     def been_in_production(self, system: str) -> list[str]:
-        """Digests of all releases that ever answered users, in the order of their first time."""
+        """Digests of all releases that ever were champion, in the order of their first time."""
         moves = self._reader.entries(kind=ROUTE_MOVED, subject=system)
         return list(dict.fromkeys(str(entry.body["champion"]) for entry in moves))
 

@@ -2,8 +2,8 @@
 
 - In May an operator releases a version whose online push path writes Celsius for Fahrenheit, over the gates' heads.
 - In July the weather feed renames a column, for two days.
-- In September, hours before a retraining, the arrivals feed "corrects" a week of labels into their opposite, and
-  takes that back a day later.
+- On the first of October, hours before a retraining, the arrivals feed "corrects" a week of labels into their
+  opposite, and takes that back a day later.
 """
 
 from __future__ import annotations

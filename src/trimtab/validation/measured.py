@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
+from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.stats.block_bootstrap import Interval, block_bootstrap
 from trimtab.validation.trial import Trial
 
@@ -34,6 +36,44 @@ def measured(
     if not math.isfinite(found.low + found.high):
         return found, f"{found.blocks} day is too little to tell how days differ"
     return found, ""
+
+
+class Judging(Protocol):
+    """What a verdict says of its gate."""
+
+    @property
+    def name(self) -> str:
+        """The gate with its settings."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """What it measures."""
+        ...
+
+    @property
+    def confidence(self) -> float:
+        """Of its interval."""
+        ...
+
+
+def verdict(
+    gate: Judging, trial: Trial, found: Interval, *, bound: float, outcome: Outcome, reason: str
+) -> Verdict:
+    """A gate's verdict on a trial, with the numbers that were found."""
+    return Verdict(
+        gate=gate.name,
+        outcome=outcome,
+        metric=gate.metric,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        confidence=gate.confidence,
+        bound=bound,
+        rows=len(trial.label),
+        blocks=found.blocks,
+        reason=reason,
+    )
 
 
 def blank(trial: Trial, scores: Sequence[str]) -> str:

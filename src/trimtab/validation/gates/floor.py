@@ -9,7 +9,7 @@ from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.stats.metrics import METRICS
-from trimtab.validation.measured import measured
+from trimtab.validation.measured import measured, verdict
 from trimtab.validation.settings import problems_of
 from trimtab.validation.trial import Trial
 
@@ -52,19 +52,8 @@ class Floor:
             outcome, says = Outcome.INCONCLUSIVE, "the bound lies within the interval"
         interval = f"{found.value:.4f} ({found.low:.4f} to {found.high:.4f})"
         wanted = f"{'at least' if metric.higher_is_better else 'at most'} {self.bound:g} wanted"
-        return Verdict(
-            gate=self.name,
-            outcome=outcome,
-            metric=self.metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            confidence=self.confidence,
-            bound=self.bound,
-            rows=len(trial.label),
-            blocks=found.blocks,
-            reason=f"{self.metric} {interval} over {found.blocks} days, {wanted}: {says}",
-        )
+        reason = f"{self.metric} {interval} over {found.blocks} days, {wanted}: {says}"
+        return verdict(self, trial, found, bound=self.bound, outcome=outcome, reason=reason)
 
 
 def floor(metric: str, *, at_least: float, confidence: float = 0.95) -> Floor:

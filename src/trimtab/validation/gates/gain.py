@@ -9,7 +9,7 @@ from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.validation.gates.not_worse import harm_of
-from trimtab.validation.measured import measured
+from trimtab.validation.measured import measured, verdict
 from trimtab.validation.settings import problems_of
 from trimtab.validation.trial import Trial
 
@@ -47,20 +47,11 @@ class Gain:
         else:
             outcome, says = Outcome.INCONCLUSIVE, "there is a gain, which the interval does not prove"
         interval = f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
-        return Verdict(
-            gate=self.name,
-            outcome=outcome,
-            metric=self.metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            confidence=self.confidence,
-            bound=self.at_least,
-            rows=len(trial.label),
-            blocks=found.blocks,
-            reason=f"gain in {self.metric} over {trial.champion_name} {interval} over {found.blocks} days, "
-            f"more than {self.at_least:g} wanted: {says}",
+        reason = (
+            f"gain in {self.metric} over {trial.champion_name} {interval} over {found.blocks} days, "
+            f"more than {self.at_least:g} wanted: {says}"
         )
+        return verdict(self, trial, found, bound=self.at_least, outcome=outcome, reason=reason)
 
 
 def gain(metric: str, *, at_least: float = 0.0, confidence: float = 0.95) -> Gain:

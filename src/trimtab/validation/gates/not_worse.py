@@ -9,7 +9,7 @@ from trimtab.kernel.errors import InvalidValue, TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.stats.metrics import METRICS
-from trimtab.validation.measured import measured
+from trimtab.validation.measured import measured, verdict
 from trimtab.validation.settings import problems_of
 from trimtab.validation.trial import Trial
 
@@ -47,20 +47,11 @@ class NotWorse:
         else:
             outcome, says = Outcome.INCONCLUSIVE, "the margin lies within the interval"
         interval = f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
-        return Verdict(
-            gate=self.name,
-            outcome=outcome,
-            metric=self.metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            confidence=self.confidence,
-            bound=self.margin,
-            rows=len(trial.label),
-            blocks=found.blocks,
-            reason=f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit} over "
-            f"{found.blocks} days, margin {self.margin:g}: {says}",
+        reason = (
+            f"harm in {self.metric} against {trial.champion_name} {interval} {metric.unit} over "
+            f"{found.blocks} days, margin {self.margin:g}: {says}"
         )
+        return verdict(self, trial, found, bound=self.margin, outcome=outcome, reason=reason)
 
 
 def harm_of(metric: str) -> Callable[..., float]:
