@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -265,3 +266,15 @@ def test_a_killed_writer_takes_up_where_it_stopped(tmp_path: Path) -> None:
     assert rows["number"].to_list() == [number for number in range(1, 41) for _ in range(3)]
     assert rows["row"].to_list() == [0, 1, 2] * 40
     assert len(said) > 4
+
+
+def test_an_append_of_long_ago_is_found_after_checkpoints(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    old = append(tables, 1, 1, writer="old")
+    long_ago_s = time.time() - 400 * 86_400
+    for commit in (tmp_path / "t" / "_delta_log").iterdir():
+        os.utime(commit, (long_ago_s, long_ago_s))
+    for number in range(1, 26):
+        append(tables, number, number, writer="new")
+    assert list((tmp_path / "t" / "_delta_log").glob("*.checkpoint.parquet"))
+    assert DeltaTables(tmp_path).last("t", "old") == old

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import polars as pl
 import polars.selectors as cs
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
@@ -22,6 +22,10 @@ from trimtab.ports.tables import Appended
 
 _NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
 _UNUSABLE = "%[]\\^|#?"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
+# A commit reads the log back to its last checkpoint: at Delta's own 100 that is most of an append's time.
+_CONFIGURATION = {"delta.checkpointInterval": "10"}
+# Old commits are kept: they carry our stamps, and what was current at a time is asked for years later.
+_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _TRIES = 5  # a commit is refused when another process has made the table, or appended under the same name
 
 
@@ -71,10 +75,9 @@ class DeltaTables:
                 if not tries_left:
                     raise
                 continue
-            delta.update_incremental()
-            if files and delta.version() == version + 1:
+            if files and self._stamp(table, version + 1) == stamp:
                 return self._keep(table, writer, number, version + 1, files, note)
-            break  # others have appended too: not all of the new files are ours
+            break  # Delta has named the files, or others have appended at the same time
         return self._find(table, writer, number)
 
     def last(self, table: str, writer: str) -> Appended | None:
@@ -117,26 +120,56 @@ class DeltaTables:
     def _write(
         self, table: str, delta: DeltaTable, frame: pl.DataFrame, properties: CommitProperties, append: str
     ) -> set[str]:
-        """Append; the new file, or nothing where Delta has named the files itself.
+        """Append; the new files, or nothing where Delta has named them itself.
 
         Delta's own writer reads what it knows of every file of the table: its appends get slower with each.
         """
-        plain = frame.height > 0 and not delta.metadata().partition_columns
-        if not plain or frame.schema != pl.Schema(delta.schema().to_arrow()):
-            write_deltalake(delta, frame, mode="append", commit_properties=properties)
+        schema = pl.Schema(delta.schema().to_arrow())
+        columns = delta.metadata().partition_columns
+        plain = all(schema[name] == pl.Date and not frame[name].null_count() for name in columns)
+        if frame.is_empty() or frame.schema != schema or not plain:
+            write_deltalake(
+                delta, frame, mode="append", commit_properties=properties, post_commithook_properties=_HOOKS
+            )
             return set()
+        parts = frame.partition_by(columns, as_dict=True, include_key=False) if columns else {(): frame}
+        actions = [
+            self._add(table, dict(zip(columns, map(str, values), strict=True)), rows, append)
+            for values, rows in parts.items()
+        ]
+        delta.create_write_transaction(
+            actions,
+            "append",
+            delta.schema(),
+            partition_by=columns or None,
+            commit_properties=properties,
+            post_commithook_properties=_HOOKS,
+        )
+        return {action.path for action in actions}
+
+    def _add(self, table: str, partition: dict[str, str], rows: pl.DataFrame, append: str) -> AddAction:
         sink = io.BytesIO()
-        frame.write_parquet(sink)
+        rows.write_parquet(sink)
         data = sink.getvalue()
         # Named by the append and its content: whoever writes the same file at the same time does no harm.
-        path = self._folder(table) / f"{hashlib.sha256(append.encode() + data).hexdigest()}.parquet"
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as half:
+        name = f"{hashlib.sha256(append.encode() + data).hexdigest()}.parquet"
+        path = "/".join([*(f"{column}={value}" for column, value in partition.items()), name])
+        target = self._folder(table) / path
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as half:
             half.write(data)
-        Path(half.name).rename(path)
-        stats = json.dumps({"numRecords": frame.height})
-        action = AddAction(path.name, len(data), {}, 0, True, stats)
-        delta.create_write_transaction([action], "append", delta.schema(), commit_properties=properties)
-        return {path.name}
+        Path(half.name).rename(target)
+        return AddAction(path, len(data), partition, 0, True, json.dumps({"numRecords": rows.height}))
+
+    def _stamp(self, table: str, version: int) -> JsonMap | None:
+        """What one of our appends wrote beside its commit; None if the commit is not of ours."""
+        log = self._folder(table) / "_delta_log" / f"{version:020d}.json"
+        for line in log.read_text(encoding="utf-8").splitlines():
+            written: str | None = json.loads(line).get("commitInfo", {}).get(_NOTE)
+            if written is not None:
+                stamp: JsonMap = json.loads(written)
+                return stamp
+        return None
 
     def _find(self, table: str, writer: str, number: int) -> Appended:
         """An earlier append, from the commit that carries its stamp."""
@@ -170,7 +203,13 @@ class DeltaTables:
         folder = str(self._folder(table))
         schema = frame.clear().to_arrow().schema
         try:
-            made = DeltaTable.create(folder, schema, mode="ignore", partition_by=list(partition_by) or None)
+            made = DeltaTable.create(
+                folder,
+                schema,
+                mode="ignore",
+                partition_by=list(partition_by) or None,
+                configuration=dict(_CONFIGURATION),
+            )
         except DeltaError:
             made = DeltaTable(folder)  # another process was quicker
         self._open[table] = made

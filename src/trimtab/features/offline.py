@@ -34,6 +34,7 @@ def offline_features(features: FeatureSet, questions: pl.DataFrame, at: str, fac
         One row a question, in the same order; columns 'view.column' in declared order.
     """
     columns: list[pl.Series] = []
+    events = _events(features, facts)
     for view in features.declared:
         match view:
             case RequestFeatures():
@@ -42,9 +43,19 @@ def offline_features(features: FeatureSet, questions: pl.DataFrame, at: str, fac
                 source = features.source_of(view)
                 block = _view(view, source, questions, at, facts(source.name))
             case Aggregation():
-                block = aggregation_values(view, questions, at, facts(view.source.name).collect())
+                block = aggregation_values(view, questions, at, events[view.source.name])
         columns += [series.alias(feature_name(view.name, series.name)) for series in block]
     return pl.DataFrame(columns).with_columns(finite())
+
+
+def _events(features: FeatureSet, facts: Facts) -> dict[str, pl.DataFrame]:
+    """What aggregations need of each source: read once, however many there are."""
+    wanted: dict[str, set[str]] = {}
+    for view in features.declared:
+        if isinstance(view, Aggregation):
+            columns = {*view.by, view.of, view.source.event_time, view.source.known}
+            wanted.setdefault(view.source.name, set()).update(columns)
+    return {name: facts(name).select(sorted(columns)).collect() for name, columns in wanted.items()}
 
 
 def finite() -> pl.Expr:

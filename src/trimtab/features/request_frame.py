@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
 import polars as pl
@@ -28,6 +30,7 @@ _PYTHON: dict[str, tuple[type, ...]] = {
     "Boolean": (bool,),
     _TIME: (str, int, datetime),
 }
+_PLAIN: dict[str, type] = {"String": str, "Int64": int, "Float64": float, "Boolean": bool}
 _RANGES = {
     "String": "text that UTF-8 can carry",
     "Int64": "whole numbers of 64 bits",
@@ -71,12 +74,17 @@ def request_frame(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) ->
     for number, row in enumerate(rows):
         if row.keys() != set(names):
             _refuse_fields(number, row, names)
-    return pl.DataFrame(
-        [
-            pl.Series(name, [_cell(row[name], name, kind, n) for n, row in enumerate(rows)], TYPES[kind])
-            for name, kind in fields
-        ]
-    )
+    return pl.DataFrame([_column([row[name] for row in rows], name, kind) for name, kind in fields])
+
+
+def _column(values: list[Json], name: str, kind: str) -> pl.Series:
+    """At once if all cells are plainly of the type; else, or if one is out of range, cell by cell."""
+    if set(map(type, values)) <= {_PLAIN.get(kind), NoneType}:
+        with suppress(UnicodeEncodeError, TypeError, OverflowError):
+            column = pl.Series(name, values, TYPES[kind])
+            if kind != "Float64" or column.is_finite().all():
+                return column
+    return pl.Series(name, [_cell(value, name, kind, number) for number, value in enumerate(values)], TYPES[kind])
 
 
 def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:

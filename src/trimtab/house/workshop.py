@@ -14,6 +14,7 @@ from trimtab.data.reading import open_source
 from trimtab.data.versions import Versions
 from trimtab.features.names import feature_names
 from trimtab.features.offline import Facts, offline_features
+from trimtab.features.reach import reaching
 from trimtab.features.request_frame import TYPES
 from trimtab.house.code import PinnedCode
 from trimtab.kernel.errors import Corrupt, InvalidValue, listed
@@ -102,7 +103,10 @@ class SystemWorkshop:
         champion = self._releases.get(release)
         system = self._code.system(champion)
         rows = questions.rename({KEY: self._system.question.key})
-        features = offline_features(system.feature_set, rows, AT, self._versions.frame)
+        since = rows[AT].min()
+        assert isinstance(since, datetime)
+        facts = reaching(system.feature_set, self._versions.frame, since)
+        features = offline_features(system.feature_set, rows, AT, facts)
         predictor = next(one for one in self._formats if one.name == champion.model_format)
         return predictor.load(self._blobs.get(champion.model)).predict(encode(features, champion.features))
 

@@ -63,21 +63,29 @@ def fit(asked: tuple[JsonMap, pl.DataFrame]) -> bytes:
 
 
 @step
-def trial(spec: JsonMap, rows: pl.DataFrame, model: bytes, window: int) -> pl.DataFrame:
+def defended(spec: JsonMap, rows: pl.DataFrame) -> pl.DataFrame:
+    """What the champion says to the held-out rows, as `champion`; without one, the share of yes before them."""
+    read = spec_from(spec)
+    before, after = split(rows, read)
+    if read.champion:
+        scores = workshops.of(read.system).champion_scores(read.champion, after)
+    else:
+        scores = np.full(after.height, float(before[LABEL].cast(pl.Float64).to_numpy().mean()))
+    return pl.DataFrame({"champion": scores})
+
+
+@step
+def trial(spec: JsonMap, rows: pl.DataFrame, model: bytes, window: int, champion: pl.DataFrame) -> pl.DataFrame:
     """What challenger and champion say to the held-out rows: `label`, `challenger`, `champion`, `block`, fields."""
     read = spec_from(spec)
     shop = workshops.of(read.system)
     before, after = split(rows, read)
     matrix = encode(after, learn_features(within(before, window), shop.feature_names))
-    if read.champion:
-        champion = shop.champion_scores(read.champion, after)
-    else:
-        champion = np.full(after.height, float(before[LABEL].cast(pl.Float64).to_numpy().mean()))
     fields = [name for name in after.columns if name not in (AT, LABEL, *shop.feature_names)]
     return after.select(
         pl.col(LABEL).cast(pl.Float64).alias("label"),
         pl.Series("challenger", shop.predict(model, matrix)),
-        pl.Series("champion", champion),
+        champion["champion"],
         (pl.col(AT).dt.epoch("us") // _DAY_US).alias("block"),
         *fields,
     )
@@ -93,7 +101,10 @@ def train(spec: JsonMap) -> dict[str, Json]:
     # All at once, and with them the model that is released unless a shorter window wins, which is seldom.
     parts = [within(before, window) for window in windows]
     *tried, likely = fit.map([(spec, part) for part in (*parts, within(rows, windows[0]))])
-    trials = {window: trial(spec, rows, model, window) for window, model in zip(windows, tried, strict=True)}
+    champion = defended(spec, rows)
+    trials = {
+        window: trial(spec, rows, model, window, champion) for window, model in zip(windows, tried, strict=True)
+    }
     window = choose_window(trials)
     chosen = within(rows, window)
     model = likely if window == windows[0] else fit((spec, chosen))

@@ -45,7 +45,7 @@ class Running:
 
     def __init__(self, group: Ints, time_us: Ints, whole: Ints) -> None:
         # A rank in place of the time keeps (group, time) in one 64-bit key for any number of groups.
-        self._times = np.unique(time_us)
+        self._times = np.sort(time_us)
         keys = self._key(group, np.searchsorted(self._times, time_us, side="right"))
         order = np.argsort(keys, kind="stable")
         self._keys = keys[order]
