@@ -52,10 +52,10 @@ def turn(house: House, now: datetime) -> Iterator[Happening]:
 
 def ingest(house: House, now: datetime) -> Iterator[Happening]:
     """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
-    for source in house.system.sources:
+    for source, versions in house.ingest.each(house.system.sources, now):
         subject = f"source {source.name}"
         try:
-            for version in house.ingest(source, now):
+            for version in versions:
                 yield from ingested(version)
         except BROKEN as error:
             house.ingest.block(source, error, now)

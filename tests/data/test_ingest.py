@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -231,6 +232,46 @@ def test_a_crash_before_the_transaction_is_adopted_as_it_was(room: Room) -> None
     assert ids(room.rows(source)) == ["a", "b"]
     assert ids(room.quarantine(source)) == ["bad"]
     assert [entry.subject for entry in room.reader.entries()] == ["weather@000001", "weather@000002"]
+
+
+def test_feeds_are_read_at_once_and_entered_in_their_order(room: Room) -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def meeting() -> pl.DataFrame:
+        if threading.current_thread().name.startswith("ingest"):
+            together.wait()
+        return table(("a", 0, 1, 1))
+
+    sources = [Source(name, meeting, event_time="event", known_time="known", key="id") for name in ("one", "two")]
+    entered = [version.id for _, versions in room.ingest.each(sources, hour(2)) for version in versions]
+    assert entered == ["one@000001", "two@000001"]
+
+
+def test_a_broken_feed_is_told_by_its_own_iterator(room: Room) -> None:
+    broken, whole = (
+        source_of(Feed(table().drop("known")), "broken"),
+        source_of(Feed(table(("a", 0, 1, 1))), "whole"),
+    )
+    taken = room.ingest.each([broken, whole], hour(2))
+    with pytest.raises(ContractBreach, match="broken"):
+        list(next(taken)[1])
+    assert [version.id for version in next(taken)[1]] == ["whole@000001"]
+
+
+def test_what_a_killed_process_left_waits_for_its_instant(room: Room) -> None:
+    """A life that is taken up goes through earlier instants first: as one that was not killed."""
+    first, second = (source_of(Feed(table(("a", 0, 1, 1))), name) for name in ("first", "second"))
+    room.journal.crashes = 1
+    with pytest.raises(OSError, match="killed"):
+        list(next(room.ingest.each([second, first], hour(2)))[1])
+    again = open_room(room.project)
+    entered = [
+        version.id
+        for at in (0.5, 2)
+        for _, versions in again.ingest.each([first, second], hour(at))
+        for version in versions
+    ]
+    assert entered == ["first@000001", "second@000001"]
 
 
 def test_what_a_killed_process_left_is_adopted_even_if_the_source_is_broken_now(room: Room) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
-from tests.e2e.conftest import DAYS, Lived, copied, demo_lived, small_lived
+from tests.e2e.conftest import DAYS, Lived, copied, demo, demo_lived, small_lived
 from tests.e2e.flights import START, asked_between
+from tests.e2e.living import figures_of
 from tests.e2e.stores import answers, assert_nothing_twice, predictions, story
 
 from trimtab import loop
@@ -26,6 +29,7 @@ GOLDEN_AUC, WITHIN = 0.743, 0.008
 APRIL_ASKED, APRIL_LABELLED = 28_330, 27_564
 GOLDEN_FROZEN = 0.7235
 YEAR_ASKED, YEAR_LABELLED = 255_987, 249_435
+YEAR_DAYS, YEAR_KILLS, YEAR_S = 275, 12, 1800.0
 UNTIL = START + timedelta(days=DAYS)
 SETTLED = UNTIL + timedelta(hours=12)
 
@@ -147,12 +151,17 @@ def test_golden_auc_of_april_from_the_served_definition(
     assert both["score"].equals(both["offline"].alias("score"))
 
 
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """Every flight from April on, in one go."""
+    return demo_lived(tmp_path_factory.mktemp("year") / "flights", days=YEAR_DAYS, step_h=24, within_s=YEAR_S)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(2000)
-def test_the_year_against_golden_numbers(tmp_path: Path) -> None:
+@pytest.mark.timeout(2 * YEAR_S)
+def test_the_year_against_golden_numbers(year: Lived) -> None:
     """Every flight from April on, its label, and all that goes wrong on purpose: against golden numbers."""
-    lived = demo_lived(tmp_path / "flights", days=275, step_h=24, within_s=1800.0)
-    found = lived.figures
+    found = year.figures
     assert found["predictions"] == found["predictions_distinct"] == YEAR_ASKED
     assert found["labels_joined"] == YEAR_LABELLED
     assert abs(found["frozen_auc_by_month"]["2013-04"] - GOLDEN_AUC) < WITHIN
@@ -170,15 +179,35 @@ def test_the_year_against_golden_numbers(tmp_path: Path) -> None:
     offline, served, honest = (found["leak"][f"{name}_auc"] for name in ("offline", "served", "honest"))
     assert abs(offline - 0.7755) < WITHIN and abs(served - 0.6840) < WITHIN and abs(honest - GOLDEN_FROZEN) < WITHIN
     assert found["ledger_verified"]
-    assert_nothing_twice(lived.folder)
-    truth = asked_between(START, START + timedelta(days=30), START + timedelta(days=275, hours=12))
-    april = predictions(lived.folder).join(truth.drop_nulls(), on="key")
+    assert_nothing_twice(year.folder)
+    truth = asked_between(START, START + timedelta(days=30), START + timedelta(days=YEAR_DAYS, hours=12))
+    april = predictions(year.folder).join(truth.drop_nulls(), on="key")
     assert truth.height == APRIL_ASKED
     assert roc_auc_score(april["late"], april["score"]) == pytest.approx(
         found["frozen_auc_by_month"]["2013-04"], abs=1e-12
     )
-    page = (lived.folder / "report.html").read_text()
+    page = (year.folder / "report.html").read_text()
     assert f"{found['managed_auc_mean']:.4f}" in page and "https://" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * YEAR_S)
+def test_the_year_killed_and_taken_up(year: Lived, tmp_path: Path) -> None:
+    """`kill -9` every now and then, whatever is being done: the same year."""
+    folder = tmp_path / "flights"
+    chance = random.Random(2013)
+    kills = 0
+    for _ in range(YEAR_KILLS):
+        life = demo(folder, days=YEAR_DAYS, step_h=24)
+        with suppress(subprocess.TimeoutExpired):
+            life.process.wait(chance.uniform(10.0, 50.0))
+        kills += life.kill()
+    demo(folder, days=YEAR_DAYS, step_h=24).ends(YEAR_S)
+    assert kills == YEAR_KILLS
+    assert figures_of(folder.with_suffix(".json")) == year.figures
+    assert story(folder) == story(year.folder)
+    assert answers(folder).equals(answers(year.folder))
+    assert_nothing_twice(folder)
 
 
 def _commits(folder: Path) -> Iterator[str]:

@@ -138,10 +138,10 @@ class DeltaTables:
             for values, rows in parts.items()
         ]
         delta.create_write_transaction(
-            actions,
+            [*actions],
             "append",
             delta.schema(),
-            partition_by=columns or None,
+            partition_by=[*columns],
             commit_properties=properties,
             post_commithook_properties=_HOOKS,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -67,13 +68,17 @@ def demo(
             live(house, period, client, screen, mishaps)
         settle(house, period, screen)
         screen.progress("checking", 0, 4)
-        found = {**figures(house, period.settled, ZONE), **mishaps.figures(house)}
-        screen.progress("checking", 1, 4)
-        if found["managed_auc_by_month"]:  # there is a month to compare with
-            leaky = load_system(project, LEAKY)
-            found["leak"] = leak_backtest(house.system, leaky, house.versions.frame, period).body()
-        screen.progress("checking", 2, 4)
-        chronicle = recount(house, period.settled, ZONE)
+        with ThreadPoolExecutor(1) as pool:
+            leak = None
+            if house.measure.evidence(house.name):  # there is a month to compare with
+                leaky = load_system(project, LEAKY)
+                leak = pool.submit(leak_backtest, house.system, leaky, house.versions.frame, period)
+            found = {**figures(house, period.settled, ZONE), **mishaps.figures(house)}
+            screen.progress("checking", 1, 4)
+            chronicle = recount(house, period.settled, ZONE)
+            screen.progress("checking", 2, 4)
+            if leak is not None:
+                found["leak"] = leak.result().body()
         screen.progress("checking", 3, 4)
         shown = _surest(house, period.settled)
         explanation = explain_prediction(house, shown)

@@ -6,7 +6,9 @@ the table and the transaction leaves an append that no version names; the next i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +29,8 @@ from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
+
+_AT_ONCE = 4  # feeds that are read at a time
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class Ingest:
         self._versions = versions
         self._surplus: dict[str, int] = {}  # source → rows taken that its feed does not offer, when last compared
 
+    def each(self, sources: Sequence[Source], now: datetime) -> Iterator[tuple[Source, Iterator[DatasetVersion]]]:
+        """Each source with its new versions, which are entered, in this order, as they are taken from the iterator.
+
+        All feeds are read at once; what is wrong with one is raised by its own iterator: see `__call__`.
+        """
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ingest") as pool:
+            taken = [pool.submit(copy_context().run, self._look, source, now) for source in sources]
+            for source, look in zip(sources, taken, strict=True):
+                yield source, self._entered(source, look, now)
+
     def __call__(self, source: Source, now: datetime) -> Iterator[DatasetVersion]:
         """The version that a killed process had begun, if there is one; then that of what is known up to `now`.
 
@@ -60,10 +74,24 @@ class Ingest:
             NaiveTime: a declared time has no zone.
             SourceUnreadable: the rows cannot be read.
         """
-        begun = self._tables.last(source.table, source.name)
-        if begun is not None and begun.number > self._versions.current(source.name):
+        for _, versions in self.each([source], now):
+            yield from versions
+
+    def _look(self, source: Source, now: datetime) -> tuple[Appended | None, Appended | None]:
+        """The append that a killed process had not entered; without one, that of this look, if there are rows."""
+        last = self._tables.last(source.table, source.name)
+        if last is None or last.number <= self._versions.current(source.name):
+            return None, self._take(source, now)
+        # A life that is taken up goes through earlier instants first: the ledger's order does not depend on a kill.
+        return (last, None) if _whole(last.note["until_us"]) <= to_us(now) else (None, None)
+
+    def _entered(
+        self, source: Source, look: Future[tuple[Appended | None, Appended | None]], now: datetime
+    ) -> Iterator[DatasetVersion]:
+        begun, made = look.result()
+        if begun is not None:
             yield self._commit(source, begun, from_us(_whole(begun.note["until_us"])))
-        made = self._take(source, now)
+            made = self._take(source, now)
         if made is not None:
             yield self._commit(source, made, now)
 

@@ -53,7 +53,7 @@ class Measure:
         found = []
         for monitor in self.due(system, monitors, now):
             settled, done = monitor.settled(now), from_us(self._done(system, monitor))
-            rows = self.labelled(system, label, now).filter(pl.col("at") < settled, pl.col("at") >= done)
+            rows = self.labelled(system, label, now, since=done).filter(pl.col("at") < settled)
             evidence = monitor.measure(system, rows) if rows.height else []
             for until_us, month in groupby(evidence, key=lambda one: one.until_us):
                 found += self._keep(system, monitor, until_us, list(month), now)

@@ -88,10 +88,10 @@ def live(
     done = 0
     for after, now in period.steps():
         story.deliver(now)
-        told = list(loop.take(house, now))
+        is_over = newest_us > to_us(now)  # a question of a later step was answered
+        told = [] if is_over else list(loop.take(house, now))
         done += replay.ask(replay.questions(after, now))
-        # Where a question of a later step was answered, this tick is over.
-        if newest_us <= to_us(now):
+        if not is_over:
             told += [*loop.turn(house, now), *story.act(house, now)]
         for one in told:
             if one.mark != "routine":
