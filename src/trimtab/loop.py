@@ -6,23 +6,22 @@ data → features → training → validation → deployment → serving → mon
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from trimtab.data.block import BROKEN, broken
 from trimtab.data.explain import told_of as ingested
-from trimtab.deployment.actions import Plan
 from trimtab.deployment.explain import explain, mark_of
 from trimtab.house import training_run
-from trimtab.house.deploying import carry_out, deployment_plan, loaded_by, rollback_plan, rollout_plan, shadow_plan
+from trimtab.house.deploying import carry_out, deployment_plan, move, rollback_plan, rollout_plan, shadow_plan
 from trimtab.house.house import House
+from trimtab.house.projecting import project
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Busy, Refused
 from trimtab.kernel.happening import Happening
-from trimtab.kernel.release import Release
 from trimtab.monitoring.explain import told_of as measured
 from trimtab.retraining.decide import decide_retraining
 from trimtab.serving.explain import told_of as compacted
-from trimtab.training.pipeline import train as training
 
 SEAL_WITHIN_S = 20.0  # a worker that does not answer for so long has been replaced
 
@@ -66,17 +65,10 @@ def ingest(house: House, now: datetime) -> Iterator[Happening]:
             yield Happening("data", f"{subject} is whole again", "good")
 
 
-def materialise(house: House, *soon: Release) -> Iterator[Happening]:
-    """Features: new dataset versions are projected into the online store, for definitions in use now or `soon`."""
-    route = house.act.route(house.name)
-    in_use = [] if route is None else [house.releases.get(one) for one in route.releases()]
-    sets = [house.system.feature_set, *(house.code.system(one).feature_set for one in (*in_use, *soon))]
-    for features in {one.versions: one for one in sets}.values():
-        house.materialise(features)
-    done = house.outbox.pending("materialise")
-    house.outbox.done([message.id for message in done])
-    if done:
-        yield Happening("features", f"{len(done)} dataset versions projected into the online store", "routine")
+def materialise(house: House) -> Iterator[Happening]:
+    """Features: new dataset versions are projected into the online store."""
+    if done := project(house):
+        yield Happening("features", f"{done} dataset versions projected into the online store", "routine")
 
 
 def train(house: House, now: datetime, actor: str) -> str:
@@ -86,14 +78,7 @@ def train(house: House, now: datetime, actor: str) -> str:
         Refused: there is too little to learn from, or to judge by.
     """
     spec = training_run.spec_of(house, now)
-    house.workshop()
-    try:
-        with house.steps() as steps:
-            result = steps.run(training, spec.id, spec.body())
-    except Refused as refused:
-        training_run.record_refusal(house, refused, at=now, actor=actor)
-        raise
-    training_run.record_run(house, spec, result, at=now, actor=actor)
+    training_run.finish(house, spec, at=now, actor=actor)
     return spec.id
 
 
@@ -111,23 +96,17 @@ def release(house: House, run: str, now: datetime, actor: str, override: str = "
 
 def deploy(house: House, digest: str, now: datetime, actor: str) -> str:
     """Deployment: the rollout policy plans, the plan is carried out; what was done, in words."""
-    return _move(house, deployment_plan(house, digest, now), now, actor)
+    return move(house, deployment_plan(house, digest, now), now, actor)
 
 
 def shadow(house: House, digest: str, now: datetime, actor: str, *, on: bool = True) -> str:
     """Deployment: a release scores every row and answers none, or no longer; what was done, in words."""
-    return _move(house, shadow_plan(house, digest, on=on), now, actor)
+    return move(house, shadow_plan(house, digest, on=on), now, actor)
 
 
 def rollback(house: House, now: datetime, actor: str, to: str = "") -> str:
     """Rollback: one pointer move, acknowledged by every worker; what was done, in words."""
-    return _move(house, rollback_plan(house, to), now, actor)
-
-
-def _move(house: House, plan: Plan, now: datetime, actor: str) -> str:
-    with house.alone():  # a release finds its features projected when it begins to answer
-        list(materialise(house, *loaded_by(house, plan)))
-    return carry_out(house, plan, now, actor)
+    return move(house, rollback_plan(house, to), now, actor)
 
 
 def roll_out(house: House, now: datetime) -> Iterator[Happening]:
@@ -144,11 +123,8 @@ def roll_out(house: House, now: datetime) -> Iterator[Happening]:
 def compact(house: House, now: datetime) -> Iterator[Happening]:
     """Serving: answers recorded so far move from the workers' segments into the predictions table."""
     house.seals.unsealed(house.seals.request_seal(), within_s=SEAL_WITHIN_S)
-    try:
-        done = house.compactor.compact(at=now, actor="loop")
-    except Busy:
-        return  # another process is at it
-    yield from compacted(done)
+    with suppress(Busy):  # another process is at it
+        yield from compacted(house.compactor.compact(at=now, actor="loop"))
 
 
 def monitor(house: House, now: datetime) -> Iterator[Happening]:

@@ -11,6 +11,7 @@ from trimtab.deployment.explain import explain
 from trimtab.house.comparing import look
 from trimtab.house.house import House
 from trimtab.house.parity import traffic
+from trimtab.house.projecting import project
 from trimtab.kernel.canonical import short
 from trimtab.kernel.moment import to_us
 from trimtab.kernel.release import Release
@@ -56,6 +57,13 @@ def loaded_by(house: House, plan: Plan) -> list[Release]:
     moves = [action.move if isinstance(action, StepRollout) else action for action in plan]
     digests = [digest for move in moves if isinstance(move, MoveRoute) for digest in move.route().scoring()]
     return [house.releases.get(digest) for digest in dict.fromkeys(digests)]
+
+
+def move(house: House, plan: Plan, now: datetime, actor: str) -> str:
+    """`carry_out`, once the features of what will score are in the online store."""
+    with house.alone():
+        project(house, *loaded_by(house, plan))
+    return carry_out(house, plan, now, actor)
 
 
 def carry_out(house: House, plan: Plan, now: datetime, actor: str) -> str:

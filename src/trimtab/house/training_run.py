@@ -20,6 +20,7 @@ from trimtab.kernel.release import Release
 from trimtab.kernel.verdict import Outcome, Verdict
 from trimtab.stats.metrics import METRICS
 from trimtab.system import System
+from trimtab.training.pipeline import train
 from trimtab.training.spec import TrainingSpec, spec_from
 from trimtab.validation.trial import Trial, judge
 
@@ -52,6 +53,22 @@ def spec_of(house: House, now: datetime) -> TrainingSpec:
         champion_until_us=0 if route is None else _until_us(house.releases.get(route.champion)),
         windows_us=house.system.windows_us,
     )
+
+
+def finish(house: House, spec: TrainingSpec, *, at: datetime, actor: str) -> None:
+    """Run the pipeline to its end, from wherever a killed process has left it, and write down what came of it.
+
+    Raises:
+        Refused: there is too little to learn from, or to judge by.
+    """
+    house.workshop()
+    try:
+        with house.steps() as steps:
+            result = steps.run(train, spec.id, spec.body())
+    except Refused as refused:
+        record_refusal(house, refused, at=at, actor=actor)
+        raise
+    record_run(house, spec, result, at=at, actor=actor)
 
 
 def record_run(house: House, spec: TrainingSpec, result: Mapping[str, Any], *, at: datetime, actor: str) -> None:
