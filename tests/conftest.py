@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: the journal on a SQLite file and on a real Postgres server."""
+"""Fixtures that several rooms share: the journal on a SQLite file and on a real Postgres server; a Redis server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.postgres import PostgresServer, find_binaries
+from tests.redis_server import RedisServer, find_program
 
 from trimtab.adapters.database import Database
 from trimtab.adapters.heads_log import HeadsLog
@@ -26,6 +27,19 @@ def postgres_server() -> Iterator[PostgresServer]:
             pytest.fail(reason)
         pytest.skip(reason)
     server = PostgresServer(binaries)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    program = find_program()
+    if program is None:
+        reason = "NO REDIS SERVER HERE (Debian: apt install redis-server): nothing was tested against Redis"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = RedisServer(program)
     yield server
     server.stop()
 

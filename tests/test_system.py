@@ -71,7 +71,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         features=[
             schedule,
             undecorated,
-            tt.aggregate(arrivals, by="carrier", of="late", windows=["3h"], how=["p99"]),
+            tt.aggregate(arrivals, by="carrier", of="late", windows=["3h"], how=["median"]),
         ],
         train=None,
         gates=[tt.gates.floor, tt.gates.slice_floor("accuracy", by="origin", at_least=0.5)],
@@ -95,7 +95,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         "label 'delayed': is of an unknown kind",
         "label 'delayed': is not a column of its source",
         "system 'Flight Delay': features holds what cannot stand there",
-        "unknown measure 'p99'",
+        "unknown measure 'median'",
         "system 'Flight Delay': has no training function",
         "system 'Flight Delay': gates holds what cannot stand there",
         "unknown metric 'accuracy'",

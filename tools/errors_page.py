@@ -101,6 +101,13 @@ def _samples() -> Iterator[TrimtabError]:
         do="send every field of the request",
     )
     yield errors.LogUnwritable(".trimtab/wal/0001-0000000007.seg", got="No space left on device")
+    yield errors.OnlineStoreUnavailable(
+        "the online store does not answer",
+        where="features:6379/0",
+        allowed="an answer within 2 s",
+        got="ConnectionError: Error 111 connecting to features:6379. Connection refused.",
+        do="start the server, or mend online_url; if it has lost its data: trimtab tick projects them anew",
+    )
 
 
 def classes() -> list[type[TrimtabError]]:

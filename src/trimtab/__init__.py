@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trimtab.data import checks as checks
+    from trimtab.data.readers.sql import sql as sql
     from trimtab.deployment.policies import blue_green as blue_green
     from trimtab.deployment.policies import canary as canary
     from trimtab.features.aggregation import aggregate as aggregate
@@ -35,6 +37,7 @@ _HOMES = {
     "aggregate": "trimtab.features.aggregation",
     "attach": "trimtab.kernel.artefact",
     "blue_green": "trimtab.deployment.policies",
+    "checks": "trimtab.data",
     "canary": "trimtab.deployment.policies",
     "feature_view": "trimtab.features.view",
     "gates": "trimtab.validation",
@@ -42,6 +45,7 @@ _HOMES = {
     "pipeline": "trimtab.kernel.step",
     "request_features": "trimtab.features.on_request",
     "run": "trimtab.pipelines",
+    "sql": "trimtab.data.readers.sql",
     "step": "trimtab.kernel.step",
     "triggers": "trimtab.retraining",
 }

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from trimtab.data.block import BROKEN, broken
+from trimtab.data.block import BROKEN
 from trimtab.data.explain import told_of as ingested
 from trimtab.deployment.explain import explain, mark_of
 from trimtab.house import training_run
 from trimtab.house.deploying import carry_out, deployment_plan, move, rollback_plan, rollout_plan, shadow_plan
 from trimtab.house.house import House
 from trimtab.house.projecting import project
+from trimtab.house.source_alarms import blocked, whole
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import Busy, Refused
 from trimtab.kernel.happening import Happening
@@ -52,17 +53,13 @@ def turn(house: House, now: datetime) -> Iterator[Happening]:
 def ingest(house: House, now: datetime) -> Iterator[Happening]:
     """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
     for source, versions in house.ingest.each(house.system.sources, now):
-        subject = f"source {source.name}"
         try:
             for version in versions:
                 yield from ingested(version)
         except BROKEN as error:
-            house.ingest.block(source, error, now)
-            if house.alarms.raise_(subject, broken(error), now):
-                yield Happening("data", f"{subject} is blocked: {broken(error)}; older data serve", "bad")
-            continue
-        if house.alarms.end(subject, now):
-            yield Happening("data", f"{subject} is whole again", "good")
+            yield from blocked(house, source, error, now)
+        else:
+            yield from whole(house, source, now)
 
 
 def materialise(house: House) -> Iterator[Happening]:

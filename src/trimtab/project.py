@@ -38,6 +38,12 @@ SETTINGS = {
             "database_url", "TRIMTAB_DATABASE_URL", "", "Metadata and ledger; empty: SQLite in .trimtab/trimtab.db."
         ),
         Setting("runtime_url", "TRIMTAB_RUNTIME_URL", "", "Durable steps; empty: SQLite in .trimtab/runtime.db."),
+        Setting(
+            "online_url",
+            "TRIMTAB_ONLINE_URL",
+            "",
+            "Online store: redis://[user:password@]host[:port][/db] or rediss://…; empty: LMDB in .trimtab/online.",
+        ),
         Setting("tracking_uri", "MLFLOW_TRACKING_URI", "", "MLflow; empty: SQLite in .trimtab/mlflow.db."),
         Setting(
             "host", "TRIMTAB_HOST", "127.0.0.1", "Address of the data plane; only loopback addresses are allowed."

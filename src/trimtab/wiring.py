@@ -35,9 +35,10 @@ from trimtab.house.code import PinnedCode
 from trimtab.house.house import House
 from trimtab.house.served import Loader
 from trimtab.house.workshop import SystemWorkshop
-from trimtab.kernel.errors import Busy, TrimtabError
+from trimtab.kernel.errors import Busy, ProjectInvalid, TrimtabError
 from trimtab.monitoring.alarms import Alarms
 from trimtab.monitoring.measure import Measure
+from trimtab.ports.online_store import OnlineReader, OwnedStore
 from trimtab.ports.steps import Steps
 from trimtab.ports.tracking import Tracking
 from trimtab.project import Project
@@ -100,9 +101,13 @@ class Stores:
         return SegmentFolder(self.home / "wal")
 
     @cached_property
-    def online(self) -> LmdbWriter:
+    def online(self) -> OwnedStore:
         """The online store, for the one process that writes it."""
-        return LmdbWriter(self.home / "online")
+        if not (url := self.project.settings["online_url"]):
+            return LmdbWriter(self.home / "online")
+        redis = _online_redis(url)
+        writer: OwnedStore = redis.RedisWriter(url, redis.project_prefix(self.home))
+        return writer
 
     @cached_property
     def releases(self) -> ReleaseReader:
@@ -212,7 +217,12 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
         tables=stores.tables,
         blobs=stores.blobs,
         ingest=Ingest(
-            project.folder, journal=journal, reader=stores.reader, tables=stores.tables, versions=versions
+            project.folder,
+            journal=journal,
+            reader=stores.reader,
+            tables=stores.tables,
+            versions=versions,
+            blobs=stores.blobs,
         ),
         versions=versions,
         materialise=Materialise(stores.online, versions),
@@ -250,8 +260,7 @@ def _system(stores: Stores, project: Project, checked: bool) -> System:
 
 def open_loader(stores: Stores) -> Loader:
     """What a worker loads releases with."""
-    store = LmdbReader(stores.home / "online")
-    return Loader(stores.releases, stores.blobs, stores.code, store, FORMATS)
+    return Loader(stores.releases, stores.blobs, stores.code, _online_reader(stores), FORMATS)
 
 
 def take_place(stores: Stores, system: str, slot: int) -> MmapFollower:
@@ -291,6 +300,29 @@ def open_client(host: str, port: int, system: str) -> HttpPredictionClient:
 def system_clock() -> SystemClock:
     """The machine's clock."""
     return SystemClock()
+
+
+def _online_reader(stores: Stores) -> OnlineReader:
+    if not (url := stores.project.settings["online_url"]):
+        return LmdbReader(stores.home / "online")
+    redis = _online_redis(url)
+    reader: OnlineReader = redis.RedisReader(url, redis.project_prefix(stores.home))
+    return reader
+
+
+def _online_redis(url: str) -> Any:
+    try:
+        return _adapter("online_redis")
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise ProjectInvalid(
+            "the online store needs a package that is not installed",
+            where="online_url",
+            allowed="empty (LMDB), or with the extra 'redis'",
+            got=f"{url.partition(':')[0]}://… without the package '{error.name}'",
+            do="pip install 'trimtab[redis]'",
+        ) from error
 
 
 def _adapter(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from trimtab.adapters.blobs_local import LocalBlobs
 from trimtab.adapters.database import Database
 from trimtab.adapters.heads_log import HeadsLog
 from trimtab.adapters.journal_reader_sql import SqlJournalReader
@@ -87,7 +88,8 @@ def open_room(folder: Path) -> Room:
     reader = SqlJournalReader(database)
     tables = CrashingTables(folder / "tables")
     versions = Versions(reader, tables)
-    ingest = Ingest(folder, journal=journal, reader=reader, tables=tables, versions=versions)
+    blobs = LocalBlobs(folder / "blobs")
+    ingest = Ingest(folder, journal=journal, reader=reader, tables=tables, versions=versions, blobs=blobs)
     return Room(folder, journal, reader, SqlOutbox(database), tables, versions, ingest)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -241,7 +242,7 @@ def test_every_row_is_taken_once_and_never_known_before_it_came(
 @pytest.mark.parametrize("how", ["late", "blocked"])
 def test_features_know_nothing_before_it_came_online_as_offline(room: Room, how: str) -> None:
     feed = Feed(table(("JFK", 0, 1, 1), ("JFK", 2, 2, 2)))
-    source = source_of(feed)
+    source = replace(source_of(feed), key=("id", "event"))
     view = FeatureView("newest", lambda weather: weather, "weather", ("id",), None, "", "here:1")
     sums = aggregate(source, by="id", of="value", windows=["12h"], how=["sum"], name="sums")
     features = FeatureSet((view, sums), {"weather": source})

@@ -24,7 +24,7 @@ def rows(*ids: str) -> pl.DataFrame:
 
 
 def source_of(read: object) -> Source:
-    return Source("weather", read, event_time="at", key="id")  # type: ignore[arg-type]
+    return Source("weather", read, event_time="at", key="id")
 
 
 def ids(source: Source, project: Path) -> list[str]:

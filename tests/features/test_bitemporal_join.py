@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.features import oracle, world
 from tests.features.world import Row
 
-from trimtab.features.bitemporal_join import bitemporal_join
+from trimtab.features.bitemporal_join import VisibleFacts
 
 VALUES = ("x", "flag", "word")
 
@@ -22,16 +22,11 @@ def joined(
     by: list[str],
     max_age: timedelta | None,
 ) -> list[tuple[object, ...]]:
-    out = bitemporal_join(
-        world.asked(questions).lazy(),
-        world.frame(rows).lazy().select(*by, "event", "known", *VALUES),
-        by=by,
-        at="at",
-        event="event",
-        known="known",
-        max_age=max_age,
-    )
-    return out.select("a", "b", "at", *VALUES, "_age").collect().rows()
+    asked = world.asked(questions)
+    facts = world.frame(rows).select(*by, "event", "known", *VALUES)
+    out = VisibleFacts(facts, by=by, event="event", known="known").join(asked, "at", max_age)
+    answered = pl.concat([asked, out], how="horizontal")
+    return answered.select("a", "b", "at", *VALUES, "_age").rows()
 
 
 @settings(max_examples=300, deadline=None)
@@ -106,9 +101,7 @@ def test_the_hour_that_comes_twice() -> None:
         if local:
             facts = facts.with_columns(pl.col("event", "known").dt.convert_time_zone("America/New_York"))
             asked = asked.with_columns(pl.col("at").dt.convert_time_zone("America/New_York"))
-        out = bitemporal_join(
-            asked.lazy(), facts.lazy(), by=["a"], at="at", event="event", known="known", max_age=None
-        ).collect()
+        out = VisibleFacts(facts, by=["a"], event="event", known="known").join(asked, "at", None)
         assert out["x"].to_list() == [1, 1, 2, 2]
         assert out["_age"].to_list() == [timedelta(), timedelta(minutes=59), timedelta(), timedelta()]
 

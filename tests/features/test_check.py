@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -169,7 +170,61 @@ CASES: dict[str, tuple[Declared, dict[str, str]]] = {
     ),
     "text is measured": (
         sums(of="sky"),
-        {"what": "measures 'sky', which is not a number", "allowed": "numbers and booleans", "got": "String"},
+        {
+            "what": "measures 'sky', which is not a number",
+            "allowed": "numbers and booleans; text and categories by count, distinct, last",
+            "got": "String, by mean",
+        },
+    ),
+    "text is measured by some": (
+        sums(of="sky", how=["last", "p50", "distinct", "std"]),
+        {"what": "measures 'sky', which is not a number", "got": "String, by p50, std"},
+    ),
+    "times are counted": (
+        sums(of="at", how=["count", "distinct"], by="gate"),
+        {
+            "what": "measures 'at', which is not a number",
+            "got": "Datetime(time_unit='us', time_zone='UTC'), by count, distinct",
+        },
+    ),
+    "an end that is no percentile": (
+        sums(how=["p100"]),
+        {"what": "unknown measure 'p100'", "allowed": "max, mean, min, p1 to p99", "got": "p100"},
+    ),
+    "a filter by a column that is not there": (
+        sums(where="storm"),
+        {
+            "what": "unknown column of where 'storm'",
+            "allowed": "at, gate, origin, sky, temp_f",
+            "got": "storm",
+            "do": "name columns of source 'weather', or add 'storm' there",
+        },
+    ),
+    "a filter of such a column": (sums(where=pl.col("storm") > 1), {"what": "unknown column of where 'storm'"}),
+    "a filter that is a number": (
+        sums(where=pl.col("temp_f") + 1),
+        {"what": "where is not true or false", "allowed": "Boolean", "got": "Float64"},
+    ),
+    "a filter by a column of text": (sums(where="sky"), {"what": "where is not true or false", "got": "String"}),
+    "a filter that fails": (
+        sums(where=pl.col("sky").dt.hour() > 3),
+        {"what": "where fails on the columns of the source", "got": "Error: "},
+    ),
+    "a filter that looks at other rows": (
+        sums(where=pl.col("temp_f") > pl.col("temp_f").mean()),
+        {
+            "what": "where looks at other rows than the one that it tells of",
+            "allowed": "an expression that tells of each row by itself",
+            "do": "write it with Polars expressions over one row",
+        },
+    ),
+    "a filter that calls Python": (
+        sums(where=pl.col("temp_f").map_elements(math.isfinite, return_dtype=pl.Boolean)),
+        {"what": "where calls a Python function, of which no version is known"},
+    ),
+    "a filter that is none": (
+        sums(where=3),
+        {"what": "where has a value that is not allowed", "allowed": "a Polars expression", "got": "3"},
     ),
     "no such column is measured": (
         sums(of="wind"),
@@ -191,7 +246,11 @@ CASES: dict[str, tuple[Declared, dict[str, str]]] = {
     "no measure": (sums(how=[]), {"what": "has no window or no measure", "do": "give windows= and how="}),
     "an unknown measure": (
         sums(how=["median"]),
-        {"what": "unknown measure 'median'", "allowed": "count, mean, sum", "got": "median"},
+        {
+            "what": "unknown measure 'median'",
+            "allowed": "max, mean, min, p1 to p99 (also p99.9), std, sum",
+            "got": "median",
+        },
     ),
     "an unknown window": (
         sums(window_on="arrival"),
@@ -315,6 +374,11 @@ CHANGED = {
     "how": sums(how=["sum"]),
     "window_on": sums(window_on="event_time"),
     "name": sums(name="another"),
+    "where": sums(where=pl.col("gate") == 1),
+    "another where": sums(where=pl.col("gate") == 2),
+    "a column as where": sums(where="gate"),
+    "a new measure": sums(how=["std"]),
+    "another new measure": sums(how=["last"]),
 }
 
 
@@ -322,6 +386,21 @@ def test_an_aggregation_has_another_version_when_anything_changes_that_decides_i
     versions = [sums().version, *(one.version for one in CHANGED.values()), sums(windows=["3h", "4h"]).version]
     assert len(set(versions)) == len(versions)
     assert sums(windows=["180m"]).version == sums().version == sums(window_on="known_time").version
+
+
+def test_digests_of_definitions_that_have_been_released_stay() -> None:
+    facts = Source("facts", pl.DataFrame, event_time="event", known_time="known", key="id")
+    hours = aggregate(facts, by="a", of="x", windows=["1h", "4h"], how=["mean", "count", "sum"])
+    week = aggregate(
+        facts, by=["a", "b"], of="flag", windows=["7d"], how=["count"], window_on="event_time", name="flags"
+    )
+    assert hours.version == "20f4e46faadb59a7551b203fff15967d443fd3a7b79f7c31fb016f01ed24b75a"
+    assert week.version == "885f0a8a3ba4881e97286252b611ff7d53d6e50595b307d28ee3b6498de3942b"
+
+
+def test_what_later_definitions_are_named_by_includes_how_facts_are_told_apart() -> None:
+    keys = [Source("facts", pl.DataFrame, event_time="at", key=key) for key in ("id", "origin", ("id", "origin"))]
+    assert len({sums(source=one, how=["std"]).version for one in keys}) == 3
 
 
 def test_a_view_has_another_version_when_anything_changes_that_decides_its_values() -> None:

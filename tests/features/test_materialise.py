@@ -15,6 +15,7 @@ from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation, aggregate
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.materialise import Materialise
+from trimtab.features.online_events import decode_events
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.features.view import FeatureView
 from trimtab.kernel.canonical import Json
@@ -56,7 +57,7 @@ def held(store: LmdbWriter, a: str = "JFK") -> list[int]:
     """How many facts or events the store holds of an entity, for each view."""
     views = FEATURES.stored
     data = store.get([codec.key(FEATURES.version_of(view), [a]) for view in views])
-    return [len(codec.decode_facts(data[0])), *(len(codec.decode_events(one).value) for one in data[1:])]
+    return [len(codec.decode_facts(data[0])), *(len(decode_events(one).value) for one in data[1:])]
 
 
 def test_state_is_bounded_by_span_and_keep(store: LmdbWriter) -> None:

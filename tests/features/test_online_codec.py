@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.features import online_codec as codec
 from trimtab.features.online_codec import Fact, Projected
-from trimtab.kernel.canonical import Json
+from trimtab.kernel.canonical import Json, canonical
 
 VERSION = "0123456789abcdef" * 4
 micros = st.integers(-(2**62), 2**62)
@@ -42,22 +42,36 @@ def test_facts_come_back(facts: list[Fact]) -> None:
     assert codec.decode_facts(codec.encode_facts(facts)) == facts
 
 
+@given(
+    facts=st.lists(st.tuples(st.integers(0, 9), micros, micros, st.lists(cells, max_size=3)), max_size=9),
+    at_us=st.integers(-1, 10),
+    older=st.booleans(),
+)
+def test_the_newest_fact_is_found_without_reading_the_others(
+    facts: list[tuple[int, int, int, list[Json]]], at_us: int, older: bool
+) -> None:
+    ordered = [Fact(*one) for one in sorted(facts, key=lambda one: one[0])]
+    data = msgspec.msgpack.encode(ordered) if older else codec.encode_facts(ordered)
+    seen = [fact for fact in ordered if fact.visible_us <= at_us]
+    assert codec.newest_fact(data, at_us) == ((seen[-1].event_us, seen[-1].values) if seen else None)
+    assert codec.decode_facts(data) == ordered, "what an older Trimtab wrote is read as well"
+
+
+@given(entity=st.lists(keys | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=3))
+def test_keys_are_canonical(entity: list[Json]) -> None:
+    try:
+        text = canonical(entity)
+    except UnicodeEncodeError:
+        return
+    if len(text) < 400:
+        assert codec.key(VERSION, entity) == b"0123456789abcdef|" + text
+
+
 @given(done=st.builds(Projected, st.integers(1, 10**9), micros, micros, st.lists(st.text(), max_size=4)))
 def test_progress_comes_back(done: Projected) -> None:
     assert codec.decode_projected(codec.encode_projected(done)) == done
 
 
-@given(rows=st.lists(st.tuples(micros, micros, st.floats(allow_nan=False)), max_size=9))
-def test_events_come_back(rows: list[tuple[int, int, float]]) -> None:
-    event, known = (np.array([row[place] for row in rows], np.int64) for place in (0, 1))
-    value = np.array([row[2] for row in rows], np.float64)
-    events = codec.decode_events(codec.encode_events(event, known, value))
-    assert (events.event_us.tolist(), events.known_us.tolist()) == (event.tolist(), known.tolist())
-    assert events.value.tobytes() == value.tobytes()
-    assert events.group.tolist() == [0] * len(rows)
-
-
 def test_nothing_stored_is_nothing() -> None:
     assert codec.decode_facts(None) == []
     assert codec.decode_projected(None) is None
-    assert len(codec.decode_events(None).value) == 0

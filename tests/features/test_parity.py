@@ -116,7 +116,7 @@ def expected_ages(bench: Bench, rows: Sequence[Row], question: Question) -> list
                 oldest_us = None if one.max_age is None else one.max_age // timedelta(microseconds=1)
                 out.append(oracle.newest_known(facts, key, world.us(question[2]), oldest_us)[1])
             case Aggregation():
-                facts = world.facts(rows, one.by, [one.of])
+                facts = world.facts(world.arrived(rows), one.by, [one.of])
                 key = tuple(entity[name] for name in one.by)
                 span_us = one.span // timedelta(microseconds=1)
                 out.append(oracle.age_of_window(facts, key, world.us(question[2]), span_us))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,9 +27,10 @@ ROW = pl.Schema(
         "x": pl.Float64(),
         "flag": pl.Boolean(),
         "word": pl.String(),
+        "id": pl.Int64(),
     }
 )
-SOURCE = Source("facts", pl.DataFrame, event_time="event", known_time="known", key="a")
+SOURCE = Source("facts", pl.DataFrame, event_time="event", known_time="known", key="id")
 
 MICRO = 1 / QUARTER_US
 # Quarters of an hour, often the same ones, and the microseconds beside them.
@@ -53,12 +54,14 @@ class Row:
     x: float | None
     flag: bool | None
     word: str | None
+    id: int | None = None  # names the fact; rows without it are facts of their own
 
 
 def rows(x: st.SearchStrategy[float | None], most: int = 14) -> st.SearchStrategy[list[Row]]:
     """Rows in any order, some of them twice, some known before they were true."""
     word = st.none() | st.sampled_from(["", "p", "q"])
-    one = st.builds(Row, places, gates, quarters, quarters, x, st.none() | st.booleans(), word)
+    id = st.none() | st.integers(1, 4)  # few, so that most facts are corrected
+    one = st.builds(Row, places, gates, quarters, quarters, x, st.none() | st.booleans(), word, id)
     return st.lists(one, max_size=most).flatmap(
         lambda some: (
             st.lists(st.sampled_from(some), max_size=3).map(lambda twice: some + twice) if some else st.just(some)
@@ -77,7 +80,8 @@ def us(quarter: float) -> int:
 def frame(some: Sequence[Row]) -> pl.DataFrame:
     """As a source offers them."""
     told = [
-        (one.a, one.b, from_us(us(one.event)), from_us(us(one.known)), one.x, one.flag, one.word) for one in some
+        (one.a, one.b, from_us(us(one.event)), from_us(us(one.known)), one.x, one.flag, one.word, one.id)
+        for one in some
     ]
     return pl.DataFrame(told, schema=ROW, orient="row")
 
@@ -88,7 +92,19 @@ def asked(some: Sequence[tuple[str | None, int | None, float]]) -> pl.DataFrame:
     return pl.DataFrame(told, schema={"a": pl.String, "b": pl.Int64, "at": INSTANT}, orient="row")
 
 
-def facts(some: Sequence[Row], entity: Sequence[str], values: Sequence[str]) -> list[Fact]:
+def arrived(some: Sequence[Row]) -> list[Row]:
+    """In the order in which ingest lets them in."""
+    return sorted(some, key=lambda one: (one.known, one.event))
+
+
+def facts(
+    some: Sequence[Row],
+    entity: Sequence[str],
+    values: Sequence[str],
+    *,
+    key: Sequence[str] = ("id",),
+    where: Callable[[Row], bool | None] = lambda _: True,
+) -> list[Fact]:
     """As the oracle sees them."""
     return [
         Fact(
@@ -96,6 +112,8 @@ def facts(some: Sequence[Row], entity: Sequence[str], values: Sequence[str]) -> 
             us(one.event),
             us(one.known),
             tuple(getattr(one, name) for name in values),
+            tuple(getattr(one, name) for name in key),
+            bool(where(one)),
         )
         for one in some
     ]
@@ -105,13 +123,13 @@ class HeldVersions:
     """Dataset versions of one source in memory: what was known until each cut, sorted as ingest sorts it."""
 
     def __init__(self, some: Sequence[Row], cuts: Sequence[float]) -> None:
-        arrived = frame(sorted(some, key=lambda one: (one.known, one.event)))
-        known = arrived["known"].dt.epoch("us")
+        ingested = frame(arrived(some))
+        known = ingested["known"].dt.epoch("us")
         self._parts: list[pl.DataFrame] = []
         self._until_us: list[int] = []
         after_us = us(0) - 1
         for cut in sorted(set(cuts)):
-            part = arrived.filter((known > after_us) & (known <= us(cut)))
+            part = ingested.filter((known > after_us) & (known <= us(cut)))
             if part.height:
                 stamp = pl.lit(len(self._parts) + 1, dtype=pl.Int64).alias("_version")
                 self._parts.append(part.with_columns(stamp))

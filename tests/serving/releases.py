@@ -30,6 +30,7 @@ class Adder:
     """Answers the field `x` plus a constant of its own. Implements ServedRelease."""
 
     view_names: tuple[str, ...] = ("seen", "never_seen")
+    feature_names: tuple[str, ...] = ("seen.x", "seen.summand")
     key = "row"
 
     def __init__(self, digest: str) -> None:

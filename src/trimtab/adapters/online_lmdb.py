@@ -22,7 +22,8 @@ class LmdbReader:
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """All keys from one read transaction."""
         with self._env.begin() as transaction:
-            return [transaction.get(key) for key in keys]
+            get = transaction.get
+            return [get(key) for key in keys]
 
     def close(self) -> None:
         """Unmap."""
@@ -39,7 +40,8 @@ class LmdbWriter:
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """All keys from one read transaction."""
         with self._env.begin() as transaction:
-            return [transaction.get(key) for key in keys]
+            get = transaction.get
+            return [get(key) for key in keys]
 
     def put(self, items: Mapping[bytes, bytes]) -> None:
         """One write transaction."""

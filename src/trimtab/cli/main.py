@@ -16,6 +16,7 @@ COMMANDS = (
     "init",
     "up",
     "status",
+    "data",
     "tick",
     "train",
     "release",

@@ -11,6 +11,7 @@ import polars as pl
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaDefinitionError, SchemaErrors
 
+from trimtab.data.actions import action_of, split
 from trimtab.kernel.errors import ContractBreach, listed
 from trimtab.kernel.source import Source
 
@@ -23,6 +24,7 @@ class Sorted:
 
     accepted: pl.DataFrame
     quarantined: pl.DataFrame  # with the column `_reason`
+    warned: tuple[tuple[str, int], ...] = ()  # checks that only warn, and how many accepted rows fail each
 
 
 def hold_to_contract(source: Source, frame: pl.DataFrame) -> Sorted:
@@ -37,17 +39,40 @@ def hold_to_contract(source: Source, frame: pl.DataFrame) -> Sorted:
     dated, undated = _sort_by_times(source, frame)
     if source.contract is None:
         return Sorted(dated, undated)
-    schema = _schema(source)
-    try:
-        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-            return Sorted(schema.validate(dated, lazy=True), undated)
-    except SchemaErrors as failure:
-        reasons = _reasons(source, dated, failure)
-    except (SchemaDefinitionError, pl.exceptions.PolarsError) as error:
-        raise _breach(source, [f"it cannot be checked: {str(error).splitlines()[0]}"]) from error
+    schema, warning = split(_schema(source))
+    accepted, failure = _validated(source, schema, dated)
+    if failure is None:
+        return Sorted(accepted, undated, _warned(source, warning, accepted))
+    reasons = _reasons(source, dated, failure, schema)
     refused = dated.with_columns(reasons).filter(pl.col(REASON).is_not_null())
     kept = hold_to_contract(source, dated.filter(reasons.is_null()))
-    return Sorted(kept.accepted, pl.concat([undated, refused, kept.quarantined]))
+    return Sorted(kept.accepted, pl.concat([undated, refused, kept.quarantined]), kept.warned)
+
+
+def _validated(
+    source: Source, schema: pa.DataFrameSchema, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, SchemaErrors | None]:
+    """The frame as the schema gives it back, or what fails."""
+    try:
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            return schema.validate(frame, lazy=True), None
+    except SchemaErrors as failure:
+        return frame, failure
+    except (SchemaDefinitionError, pl.exceptions.PolarsError) as error:
+        raise _breach(source, [f"it cannot be checked: {str(error).splitlines()[0]}"]) from error
+
+
+def _warned(source: Source, schema: pa.DataFrameSchema | None, frame: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Checks that only warn, with the number of rows that fail them; all rows where a check names none."""
+    if schema is None or frame.is_empty():
+        return ()
+    _, failure = _validated(source, schema, frame)
+    failed: dict[str, int] = {}
+    for error in failure.schema_errors if failure is not None else ():
+        holds = _holds(error, frame)
+        name = f"{error.column_name or 'row'}: {_told(error)}"
+        failed[name] = max(failed.get(name, 0), frame.height if holds is None else int((~holds).sum()))
+    return tuple(sorted(failed.items()))
 
 
 def _schema(source: Source) -> pa.DataFrameSchema:
@@ -66,26 +91,40 @@ def _sort_by_times(source: Source, frame: pl.DataFrame) -> tuple[pl.DataFrame, p
     return frame.filter(~undated), frame.filter(undated).with_columns(reason)
 
 
-def _reasons(source: Source, frame: pl.DataFrame, failure: SchemaErrors) -> pl.Series:
+def _reasons(source: Source, frame: pl.DataFrame, failure: SchemaErrors, schema: pa.DataFrameSchema) -> pl.Series:
     """For each row the checks that it failed, null for none."""
     failed: list[pl.Series] = []
     whole: list[str] = []
     for error in failure.schema_errors:
-        check = error.check if isinstance(error.check, str) else error.check.error or error.check.name
-        name = f"{error.column_name or 'row'}: {check}"
+        name = f"{error.column_name or 'row'}: {_told(error)}"
+        holds = _holds(error, frame)
         if error.check_output is None:
             whole.append(str(error).splitlines()[0])
-        elif error.check_output.height != frame.height:
+        elif holds is None:
             # One answer for all rows; pandera would put the blame on the first.
-            whole.append(f"check failed: {check if error.column_name is None else name}")
+            whole.append(f"check failed: {_told(error) if error.column_name is None else name}")
+        elif action_of(schema, error.column_name, error.check) == "block":
+            whole.append(f"{name}: {int((~holds).sum()):,} of {frame.height:,} rows fail")
         else:
-            holds = error.check_output["check_output"].fill_null(False)
             failed.append(pl.select(pl.when(~holds).then(pl.lit(name)).alias(str(len(failed)))).to_series())
     if whole:
         raise _breach(source, whole)
     names = pl.concat_list(pl.all()).list.drop_nulls().list.unique().list.sort()
     listed_ = pl.when(names.list.len() > 0).then(names.list.join("; ")).alias(REASON)
     return pl.DataFrame(failed).select(listed_).to_series()
+
+
+def _told(error: Any) -> str:
+    check = error.check
+    return str(check if isinstance(check, str) else check.error or check.name)
+
+
+def _holds(error: Any, frame: pl.DataFrame) -> pl.Series | None:
+    """For each row whether it passes; None for a check that does not say which rows are wrong."""
+    if error.check_output is None or error.check_output.height != frame.height:
+        return None
+    holds: pl.Series = error.check_output["check_output"].fill_null(False)
+    return holds
 
 
 def _breach(source: Source, got: list[str]) -> ContractBreach:

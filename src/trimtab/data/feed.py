@@ -11,7 +11,7 @@ from typing import TypeVar
 import polars as pl
 
 from trimtab.data.contract import REASON
-from trimtab.data.reading import open_source
+from trimtab.data.reading import offer
 from trimtab.data.versions import VERSION
 from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
 from trimtab.kernel.moment import from_us, to_us
@@ -41,8 +41,8 @@ class Feed:
             SourceUnreadable: the rows cannot be read.
         """
         self._source = source
-        self._rows = open_source(source, project)
-        schema = self._read(self._rows.collect_schema)
+        self._offer = offer(source, project)
+        schema = self._read(lambda: self._offer.schema)
         _refuse_columns(source, schema)
         kind = schema[source.known]
         assert isinstance(kind, pl.Datetime)
@@ -50,15 +50,16 @@ class Feed:
 
     def look(self, after_us: int, until_us: int) -> Look:
         """Rows that became known in (after, until]; those without a known time are new at every look."""
+        part = self._read(lambda: self._offer.narrowed(self._source.known, after_us, until_us))
         wanted = ~self._by(after_us) & self._by(until_us)
-        rows = self._sorted(self._rows.filter(wanted | pl.col(self._source.known).is_null()))
-        earlier = self._rows.select(self._by(after_us).sum())
+        rows = self._sorted(part.rows.filter(wanted | pl.col(self._source.known).is_null()))
+        earlier = part.rows.select(self._by(after_us).sum())
         new, count = self._read(lambda: pl.collect_all([rows, earlier]))
-        return Look(new, count.item())
+        return Look(new, part.earlier + count.item())
 
     def upto(self, until_us: int) -> pl.DataFrame:
         """All rows that it offers as known by an instant, in the order in which they became known."""
-        return self._read(self._sorted(self._rows.filter(self._by(until_us))).collect)
+        return self._read(self._sorted(self._offer.rows.filter(self._by(until_us))).collect)
 
     def _by(self, us: int) -> pl.Expr:
         """Whether a row was known by an instant; null for one without a known time."""

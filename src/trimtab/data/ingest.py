@@ -1,6 +1,6 @@
 """Ingest: what became known since the last version becomes the next one.
 
-Order: quarantine → table → one transaction (record + pointer + ledger + outbox). A process killed between
+Order: quarantine → profile → table → one transaction (record + pointer + ledger + outbox). A process killed between
 the table and the transaction leaves an append that no version names; the next ingest adopts it as it is.
 """
 
@@ -17,16 +17,20 @@ import polars as pl
 
 from trimtab.data import late
 from trimtab.data.block import Blocks, lift
+from trimtab.data.checks.refers_to import RefersTo
 from trimtab.data.content import content_digest, counted, schema_of
-from trimtab.data.contract import Sorted, hold_to_contract
 from trimtab.data.feed import BEGINNING_US, Feed
+from trimtab.data.holding import Holding
+from trimtab.data.profiles import Profiles
+from trimtab.data.quarantine import Quarantine
 from trimtab.data.storable import stored_schema
 from trimtab.data.versions import KIND, VERSION, Versions
 from trimtab.kernel.canonical import Json, digest
 from trimtab.kernel.dataset_version import DatasetVersion
-from trimtab.kernel.errors import ContractBreach, TrimtabError, listed
+from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
+from trimtab.ports.blobs import Blobs
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 
@@ -34,7 +38,7 @@ _AT_ONCE = 4  # feeds that are read at a time
 
 
 @dataclass(frozen=True)
-class _Delivery:
+class _Taken:
     """What one look brings that no version has."""
 
     rows: pl.DataFrame
@@ -47,24 +51,44 @@ class Ingest:
     """Brings sources up to date."""
 
     def __init__(
-        self, project: Path, *, journal: Journal, reader: JournalReader, tables: TableWriter, versions: Versions
+        self,
+        project: Path,
+        *,
+        journal: Journal,
+        reader: JournalReader,
+        tables: TableWriter,
+        versions: Versions,
+        blobs: Blobs,
     ) -> None:
         self._project = project
         self._journal = journal
         self._blocks = Blocks(journal, reader)
         self._tables = tables
         self._versions = versions
+        self._profiles = Profiles(blobs, versions)
+        self._holding = Holding(versions, self._profiles)
+        self._quarantine = Quarantine(journal, reader, versions)
+        self._told: dict[str, tuple[str, ...]] = {}  # source → what its checks warned of at the newest look
         self._surplus: dict[str, int] = {}  # source → rows taken that its feed does not offer, when last compared
 
     def each(self, sources: Sequence[Source], now: datetime) -> Iterator[tuple[Source, Iterator[DatasetVersion]]]:
         """Each source with its new versions, which are entered, in this order, as they are taken from the iterator.
 
-        All feeds are read at once; what is wrong with one is raised by its own iterator: see `__call__`.
+        All feeds are read at once; what is wrong with one is raised by its own iterator: see `__call__`. A source
+        that refers to another one is looked at in its turn: what it finds there does not depend on threads.
         """
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ingest") as pool:
-            taken = [pool.submit(copy_context().run, self._look, source, now) for source in sources]
-            for source, look in zip(sources, taken, strict=True):
+            taken = [
+                None if _refers(source) else pool.submit(copy_context().run, self._look, source, now)
+                for source in sources
+            ]
+            for source, begun in zip(sources, taken, strict=True):
+                look = begun or pool.submit(copy_context().run, self._look, source, now)
                 yield source, self._entered(source, look, now)
+
+    def warnings(self, source: Source) -> tuple[str, ...]:
+        """What its checks warned of at the newest look, for the delivery as a whole; a version may not be made."""
+        return self._told.get(source.name, ())
 
     def __call__(self, source: Source, now: datetime) -> Iterator[DatasetVersion]:
         """The version that a killed process had begun, if there is one; then that of what is known up to `now`.
@@ -109,8 +133,10 @@ class Ingest:
         from_us_ = before.known_until_us if before else BEGINNING_US
         until_us = max(from_us_, to_us(now))
         delivery = self._delivery(source, before, from_us_, until_us)
-        held = self._held(source, before, delivery)
-        seen = held.accepted.height + _dated(source, held.quarantined)
+        let_in = self._holding.to_contract(source, before, delivery.rows, delivery.missed)
+        judged = self._holding.to_checks(source, before, let_in, until_us)
+        held, self._told[source.name] = judged.rows, judged.told
+        warned, seen = held.warned, held.accepted.height + _dated(source, held.quarantined)
         surplus = delivery.surplus + seen - delivery.fresh
         block = self._blocks.of(source.name)
         backfilled = 0
@@ -118,27 +144,33 @@ class Ingest:
             # A first version takes the history at its word: nothing had been answered from the source.
             due_us = max(from_us_, block.last_us) if block else from_us_
             held, backfilled = late.tell(source, held, due_us, until_us)
-        if held.accepted.is_empty() and held.quarantined.is_empty():
+        accepted, released, reviews = self._with_released(source, before, held.accepted, until_us)
+        if accepted.is_empty() and held.quarantined.is_empty():
             self._surplus[source.name] = surplus
             return None
+        whole = held.accepted.height == let_in.accepted.height and not (backfilled or released)
         note: dict[str, Json] = {
             "from_us": from_us_,
             "until_us": until_us,
-            "content": content_digest(held.accepted),
-            "rows": held.accepted.height,
+            "content": content_digest(accepted),
+            "rows": accepted.height,
             "quarantined": held.quarantined.height,
-            "schema": [list(one) for one in schema_of(held.accepted.schema)],
+            "schema": [list(one) for one in schema_of(accepted.schema)],
             "refused": self._refuse(source, held.quarantined, number),
             "seen": seen + (before.seen if before else 0),
             "backfilled": backfilled,
             "blocked_since_us": block.since_us if block else 0,
+            "profile": self._profiles.keep(source.name, before, accepted, judged.profile if whole else None),
+            "warned": [list(one) for one in warned],
+            "released": released,
+            "releases": reviews,
         }
-        stamped = held.accepted.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
+        stamped = accepted.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
         done = self._tables.append(source.table, stamped, writer=source.name, number=number, note=note)
         self._surplus[source.name] = surplus
         return done
 
-    def _delivery(self, source: Source, before: DatasetVersion | None, from_us_: int, until_us: int) -> _Delivery:
+    def _delivery(self, source: Source, before: DatasetVersion | None, from_us_: int, until_us: int) -> _Taken:
         """What became known in (from, until], and what earlier looks should have found.
 
         Those are searched for only if the feed offers another number of rows than the versions took from it. A feed
@@ -150,24 +182,22 @@ class Ingest:
         surplus = before.seen - look.earlier if before else 0
         if before is not None and surplus != self._surplus.get(source.name, 0):
             accepted = self._versions.frame(source.name).collect()
-            refused = self._versions.quarantined(source.name)
-            refused_rows = None if refused is None else refused.collect()
-            missed = late.missed(source, feed.upto(from_us_), accepted, refused_rows)
+            refused = self._quarantine.kept(source.name, before.releases)
+            missed = late.missed(source, feed.upto(from_us_), accepted, refused)
         rows = new if missed is None else pl.concat([missed.rows, new])
-        return _Delivery(rows, missed, _dated(source, new), surplus)
+        return _Taken(rows, missed, _dated(source, new), surplus)
 
-    def _held(self, source: Source, before: DatasetVersion | None, delivery: _Delivery) -> Sorted:
-        """The delivery as the contract lets it in, in the types in which it is stored."""
-        if delivery.rows.is_empty():
-            return Sorted(delivery.rows, delivery.rows)
-        held = hold_to_contract(source, delivery.rows)
-        schema = stored_schema(source, held.accepted.schema)
-        if before is not None:
-            _refuse_changed_schema(source, before.schema, schema_of(schema))
-        accepted = held.accepted.cast(schema)
-        if before is not None and delivery.missed is not None:
-            accepted = late.taken_before(source, accepted, delivery.missed.unoffered, before.known_until_us)
-        return Sorted(accepted, held.quarantined)
+    def _with_released(
+        self, source: Source, before: DatasetVersion | None, accepted: pl.DataFrame, until_us: int
+    ) -> tuple[pl.DataFrame, int, int]:
+        """The rows with those that reviews have let in, how many these are, and how many reviews there were."""
+        done = before.releases if before is not None else 0
+        released, reviews = self._quarantine.due(source, done, until_us)
+        if released is None:
+            return accepted, 0, done
+        if accepted.is_empty():  # of a feed's own types, which its table need not have
+            return released, released.height, reviews
+        return pl.concat([accepted, released.select(accepted.columns)]), released.height, reviews
 
     def _refuse(self, source: Source, rows: pl.DataFrame, number: int) -> list[Json]:
         """Put rows into quarantine; the files that hold them.
@@ -213,6 +243,10 @@ class Ingest:
             seen=_whole(done.note["seen"]),
             backfilled=_whole(done.note["backfilled"]),
             blocked_since_us=_whole(done.note["blocked_since_us"]),
+            profile=str(done.note.get("profile", "")),
+            warned=_counts(done.note.get("warned", [])),
+            released=_whole(done.note.get("released", 0)),
+            releases=_whole(done.note.get("releases", 0)),
         )
         facts: dict[str, Json] = {
             "rows": version.rows,
@@ -221,6 +255,10 @@ class Ingest:
         }
         if version.backfilled:
             facts["backfilled"] = version.backfilled
+        if version.released:
+            facts["released"] = version.released
+        if version.warned:
+            facts["warned"] = dict(version.warned)
         if version.repaired:
             facts["blocked_since"] = from_us(version.blocked_since_us).isoformat()
         with self._journal.begin(at=now, actor="loop") as unit:
@@ -250,13 +288,10 @@ def _pairs(value: Json) -> Pairs:
     return tuple((str(one[0]), str(one[1])) for one in value if isinstance(one, list))
 
 
-def _refuse_changed_schema(source: Source, before: Pairs, now: Pairs) -> None:
-    changes = [f"column '{name}' is {dict(now).get(name, 'gone')}" for name, _ in set(before) - set(now)]
-    changes += [f"column '{name}' is new" for name, _ in now if name not in dict(before)]
-    if changes:
-        raise ContractBreach(
-            source.name,
-            allowed="the columns and types of its older versions",
-            got=listed(changes),
-            do="mend the feed, or declare the new table as a source of another name; until then older data serve",
-        )
+def _counts(value: Json) -> tuple[tuple[str, int], ...]:
+    assert isinstance(value, list)
+    return tuple((str(one[0]), _whole(one[1])) for one in value if isinstance(one, list))
+
+
+def _refers(source: Source) -> bool:
+    return any(isinstance(one, RefersTo) for one in source.checks)

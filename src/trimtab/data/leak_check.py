@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from trimtab.data.reading import open_source
+from trimtab.data.reading import open_source, same_table
 from trimtab.kernel.errors import Misdeclared, TrimtabError
 from trimtab.kernel.label import Label
 from trimtab.kernel.moment import duration_text
@@ -41,7 +41,7 @@ def check_leaks(sources: Sequence[Source], label: Label, project: Path, schemas:
     usable = [one for one in sources if _has_times(one, schemas.get(one.name))]
     found = set()
     for one, other in combinations(usable, 2):
-        if _table(one, project) == _table(other, project) and one.known != other.known:
+        if same_table(one, other, project) and one.known != other.known:
             for early, problem in _one_table(one, other, project):
                 found.add(early)
                 yield problem
@@ -58,12 +58,8 @@ def _has_times(source: Source, schema: pl.Schema | None) -> bool:
     return schema is not None and all(getattr(schema.get(one), "time_zone", None) for one in times)
 
 
-def _table(source: Source, project: Path) -> object:
-    return (project / source.read).resolve() if isinstance(source.read, str) else source.read
-
-
 def _alike(one: Source, other: Source, project: Path) -> bool:
-    return _table(one, project) == _table(other, project) and one.known == other.known
+    return same_table(one, other, project) and one.known == other.known
 
 
 def _one_table(one: Source, other: Source, project: Path) -> Iterator[tuple[str, TrimtabError]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Callable
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
+from trimtab.data.readers import READERS, Offer
+from trimtab.data.readers.files import is_address
+from trimtab.data.readers.sql_declared import Sql
 from trimtab.kernel.errors import SourceUnreadable
 from trimtab.kernel.source import Source
 
@@ -16,56 +19,42 @@ def open_source(source: Source, project: Path) -> pl.LazyFrame:
     """A lazy frame over all rows that the source offers now; nothing is read yet.
 
     Raises:
-        SourceUnreadable: no such file, an unknown kind of file, or the reading function failed.
+        SourceUnreadable: no such file or table, an unknown kind of source, or the reading function failed.
     """
-    if not isinstance(source.read, str):
-        return _called(source)
-    path = project / source.read
-    scans: dict[str, Callable[[list[Path]], pl.LazyFrame]] = {".parquet": _scan_parquet, ".csv": _scan_csv}
-    scan = scans.get(path.suffix)
-    if scan is None:
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            got=f"read='{source.read}'",
-            do="name .parquet or .csv files, or give a function that returns a Polars frame",
-        )
-    files = [project / name for name in sorted(glob.iglob(source.read, root_dir=project, recursive=True))]
-    if not files:
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            got=f"no file matches {path}",
-            do="put the file there, or mend the path (it is relative to the project folder)",
-        )
-    return scan(files)
+    return offer(source, project).rows
 
 
-def _scan_parquet(files: list[Path]) -> pl.LazyFrame:
-    return pl.scan_parquet(files, glob=False)
+def offer(source: Source, project: Path) -> Offer:
+    """What a source offers now; raises as `open_source` does."""
+    if isinstance(source.read, os.PathLike):
+        source = replace(source, read=os.fspath(source.read))
+    for reader in READERS:
+        if reader.takes(source.read, project):
+            return reader.open(source, project)
+    raise SourceUnreadable(
+        source.name,
+        where=source.place,
+        allowed="; ".join(reader.allowed for reader in READERS),
+        got=_told(source.read, project),
+        do="name .parquet or .csv files, or give a function that returns a Polars frame",
+    )
 
 
-def _scan_csv(files: list[Path]) -> pl.LazyFrame:
-    # All rows decide a column's type: a sample calls a column text that is empty at first.
-    return pl.scan_csv(files, try_parse_dates=True, infer_schema_length=None, glob=False)
+def same_table(one: Source, other: Source, project: Path) -> bool:
+    """Whether two sources read the same rows, as far as their declarations say."""
+    return _table(one.read, project) == _table(other.read, project)
 
 
-def _called(source: Source) -> pl.LazyFrame:
-    assert callable(source.read)
-    try:
-        frame = source.read()
-    except Exception as error:
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            got=f"its function raised {type(error).__name__}: {error}",
-            do="mend the function given as read=",
-        ) from error
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            got=f"its function returned {type(frame).__name__}",
-            do="return a Polars DataFrame or LazyFrame (pl.from_pandas, pl.from_arrow)",
-        )
-    return frame.lazy()
+def _table(read: object, project: Path) -> object:
+    if isinstance(read, str | os.PathLike):
+        return read if is_address(read) else (project / os.fspath(read)).resolve()
+    # A frame's own == compares its cells.
+    return read if isinstance(read, Sql) or callable(read) else id(read)
+
+
+def _told(read: object, project: Path) -> str:
+    if not isinstance(read, str):
+        return f"read={type(read).__name__}"
+    if is_address(read) or (project / read).exists():
+        return f"read='{read}'"
+    return f"read='{read}', and nothing is there"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from trimtab.kernel.dataset_version import DatasetVersion, dataset_version_from, version_id
@@ -25,6 +27,15 @@ class Versions:
         """The newest version's number; 0 before the first."""
         pointer = self._journal.pointer(f"source/{source}")
         return 0 if pointer is None else int(pointer.value.rpartition("@")[2])
+
+    def current_at(self, source: str, at: datetime) -> int:
+        """The number of the version that was the newest at an instant; 0 before the first."""
+        pointer = self._journal.pointer_at(f"source/{source}", at)
+        return 0 if pointer is None else int(pointer.value.rpartition("@")[2])
+
+    def all(self, source: str) -> list[DatasetVersion]:
+        """All versions, oldest first."""
+        return [self.version(source, number) for number in range(1, self.current(source) + 1)]
 
     def version(self, source: str, number: int) -> DatasetVersion:
         """One version.

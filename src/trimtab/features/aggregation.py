@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from trimtab.features.measures import MEASURES
+import polars as pl
+
+from trimtab.features.measures.find import measure
 from trimtab.features.windows import WINDOWS
 from trimtab.kernel.canonical import Json, digest
-from trimtab.kernel.errors import TrimtabError, UnknownName
+from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
 from trimtab.kernel.moment import duration, duration_text, duration_us
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
@@ -28,6 +30,7 @@ class Aggregation:
     how: tuple[str, ...]
     window_on: str
     place: str
+    where: str | pl.Expr | None = None
     problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
 
     @property
@@ -40,9 +43,31 @@ class Aggregation:
         """The longest window."""
         return max(self.windows)
 
+    @property
+    def filter(self) -> pl.Expr:
+        """Which rows of the source count at all, before any window."""
+        return (
+            pl.lit(True)
+            if self.where is None
+            else pl.col(self.where)
+            if isinstance(self.where, str)
+            else self.where
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of the source that decide its values, each once."""
+        source = self.source
+        filtered = () if self.where is None else self.filter.meta.root_names()
+        return tuple(dict.fromkeys((*self.by, self.of, source.event_time, source.known, *source.keys, *filtered)))
+
     @cached_property
     def version(self) -> str:
-        """Digest of everything that decides its values."""
+        """Digest of everything that decides its values.
+
+        Of a filter's expression it takes Polars' own serialised form, which another version of Polars may write in
+        another way: then the definition counts as a new one.
+        """
         windows: list[Json] = [duration_us(window) for window in self.windows]
         times = [self.source.event_time, self.source.known]
         body: list[Json] = [
@@ -54,7 +79,15 @@ class Aggregation:
             list(self.how),
             self.window_on,
         ]
+        # Released definitions were named when there were no more measures and no filter: their digests stay.
+        if self.where is not None or not set(self.how) <= {"count", "mean", "sum"}:
+            where = self.where if self.where is None or isinstance(self.where, str) else self._serialised
+            return digest(["aggregation", *body, windows, list(self.source.keys), where])
         return digest(["aggregation", *body, windows])
+
+    @property
+    def _serialised(self) -> list[Json]:
+        return [self.filter.meta.serialize(format="json")]  # in a list: a column may have such a name
 
 
 def aggregate(
@@ -65,6 +98,7 @@ def aggregate(
     windows: Sequence[str | timedelta],
     how: Sequence[str],
     window_on: str = "known_time",
+    where: str | pl.Expr | None = None,
     name: str = "",
 ) -> Aggregation:
     """Declare window aggregations.
@@ -72,26 +106,43 @@ def aggregate(
     Args:
         source: whose rows are aggregated.
         by: the columns that group rows; the request has the same columns.
-        of: the column that is measured; booleans count as 0 and 1, nulls do not count.
+        of: the column that is measured; booleans count as 0 and 1, nulls and what is not finite do not count.
         windows: durations; a window of "3h" holds the rows of (request - 3 h, request].
-        how: measures, e.g. "mean", "count".
+        how: measures: "count", "sum", "mean", "min", "max", "std" (of a sample: n - 1; null below two values),
+            "last" (the newest by event time, then known time, then arrival), "distinct" (how many values differ),
+            and percentiles such as "p50" or "p99.9" (linear between the two nearest values). "count", "last" and
+            "distinct" also take text and categories.
         window_on: which time has to lie in the window, "known_time" or "event_time". In either case only rows
-            known at the request count.
+            known at the request count, and of the rows with one key of the source (the same fact, known again) only
+            the newest one known at the request: by known time, then by arrival. A row with a null in its key is a
+            fact of its own.
+        where: which rows count: an expression over the source's columns that looks at one row at a time, or the
+            name of a boolean column. A correction that it leaves out takes the fact out.
         name: defaults to '{of}_by_{by}'.
 
     What is wrong with it is reported when the system is applied, together with everything else.
     """
     place = caller()
     keys = (by,) if isinstance(by, str) else tuple(by)
-    problems: list[TrimtabError] = [
-        UnknownName("measure", one, MEASURES, where=place) for one in how if one not in MEASURES
-    ]
+    problems: list[TrimtabError] = []
+    for one in how:
+        try:
+            measure(one)
+        except TrimtabError as error:
+            problems.append(error.at(place))
+    if where is not None and not isinstance(where, str | pl.Expr):
+        problems.append(
+            InvalidValue(
+                "where", where, allowed="a Polars expression, or the name of a boolean column", where=place
+            )
+        )
+        where = None
     if window_on not in WINDOWS:
         problems.append(UnknownName("kind of window", window_on, WINDOWS, where=place))
     spans = []
-    for one in windows:
+    for window in windows:
         try:
-            spans.append(duration(one, "window"))
+            spans.append(duration(window, "window"))
         except TrimtabError as error:
             problems.append(error.at(place))
     return Aggregation(
@@ -103,5 +154,6 @@ def aggregate(
         how=tuple(how),
         window_on=window_on,
         place=place,
+        where=where,
         problems=tuple(problems),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from trimtab.features.aggregation import Aggregation
+from trimtab.features.check_measured import check_measured
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import view_facts
 from trimtab.features.on_request import RequestFeatures
@@ -136,17 +137,7 @@ def _aggregation(
     yield from _columns("aggregation", view.name, "by", view.by, schema, where, view.place)
     yield from _keys("aggregation", view.name, "by", view.by, request, schema, view.place)
     yield from _columns("aggregation", view.name, "of", (view.of,), schema, where, view.place)
-    kind = schema.get(view.of)
-    if kind is not None and not (kind.is_numeric() or kind == pl.Boolean):
-        yield Misdeclared(
-            "aggregation",
-            view.name,
-            f"measures '{view.of}', which is not a number",
-            where=view.place,
-            allowed="numbers and booleans",
-            got=str(kind),
-            do="measure another column, or convert it where the source is read",
-        )
+    yield from check_measured(view, schema)
 
 
 def _columns(

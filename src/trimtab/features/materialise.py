@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Protocol
 
-import numpy as np
 import polars as pl
 
 from trimtab.features import online_codec as codec
@@ -18,6 +17,8 @@ from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import finite, view_facts
 from trimtab.features.online_codec import Fact, Projected
+from trimtab.features.online_events import facts_told_by
+from trimtab.features.project_events import ProjectEvents
 from trimtab.features.view import FeatureView
 from trimtab.kernel.moment import duration_us
 from trimtab.kernel.source import Source
@@ -66,29 +67,26 @@ class Materialise:
             if number == 0 and before is None:
                 # Readers tell a view without facts from one that nobody has projected.
                 self._store.put({codec.projected_key(version): codec.encode_projected(codec.NOTHING)})
-            if number == (before.number if before else 0):
+            after = _applied(view, before)
+            if number == after:
                 continue
             until_us = self._versions.known_until_us(source.name, number)
-            rows = self._versions.frame(source.name, number, after=before.number if before else 0)
+            rows = self._versions.frame(source.name, number, after=after)
             floor_us = until_us - self._keep_us
             if before is not None:
                 # Trimming is for good: the floor never falls, even if `keep` is raised.
                 floor_us = max(floor_us, before.floor_us)
-            items, columns = self._items(view, version, source, rows, floor_us)
-            progress = Projected(number, until_us, floor_us, columns)
+            match view:
+                case FeatureView():
+                    items, columns = self._facts(view, version, source, rows, floor_us)
+                case Aggregation():
+                    items = ProjectEvents(self._store, view, version, floor_us, anew=not after)(rows)
+                    columns = list(view.columns)
+            progress = Projected(number, until_us, floor_us, columns, _told(view))
             items[codec.projected_key(version)] = codec.encode_projected(progress)
             self._store.put(items)
             moved.append(view.name)
         return moved
-
-    def _items(
-        self, view: FeatureView | Aggregation, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
-    ) -> tuple[dict[bytes, bytes], list[str]]:
-        match view:
-            case FeatureView():
-                return self._facts(view, version, source, rows, floor_us)
-            case Aggregation():
-                return self._events(view, version, rows, floor_us), list(view.columns)
 
     def _facts(
         self, view: FeatureView, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
@@ -108,29 +106,14 @@ class Materialise:
             items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
         return items, columns
 
-    def _events(self, view: Aggregation, version: str, rows: pl.LazyFrame, floor_us: int) -> dict[bytes, bytes]:
-        times = [view.source.event_time, view.source.known]
-        oldest_us = floor_us - duration_us(view.span)
-        measured = rows.drop_nulls([*view.by, view.of]).select(
-            *view.by, *(pl.col(name).dt.epoch("us").alias(f"_{i}") for i, name in enumerate(times)),
-            pl.col(view.of).cast(pl.Float64).alias("_value"),
-        ).filter(pl.max_horizontal("_0", "_1") > oldest_us, pl.col("_value").is_finite()).collect()  # fmt: skip
-        # Grouped once: a frame for each of a hundred keys would cost more than all that is done with them.
-        parts = measured.group_by(view.by, maintain_order=True).agg("_0", "_1", "_value")
-        edges = np.concatenate([[0], np.cumsum(parts["_0"].list.len().to_numpy())]).astype(np.int64)
-        new = [parts[name].explode().to_numpy() for name in ("_0", "_1", "_value")]
-        keys = [codec.key(version, entity) for entity in parts.select(view.by).rows()]
-        items = {}
-        for place, (name, stored) in enumerate(zip(keys, self._store.get(keys), strict=True)):
-            own = slice(edges[place], edges[place + 1])
-            old = codec.decode_events(stored)
-            event, known, value = (
-                np.concatenate(both)
-                for both in zip((old.event_us, old.known_us, old.value), (one[own] for one in new), strict=True)
-            )
-            kept = np.maximum(event, known) > oldest_us
-            items[name] = codec.encode_events(event[kept], known[kept], value[kept])
-        return items
+
+def _applied(view: FeatureView | Aggregation, before: Projected | None) -> int:
+    """The newest version that the store holds; 0 if what it holds was projected in another way."""
+    return before.number if before is not None and before.facts == _told(view) else 0
+
+
+def _told(view: FeatureView | Aggregation) -> str:
+    return facts_told_by(view.source) if isinstance(view, Aggregation) else ""
 
 
 def _needed(facts: list[Fact], floor_us: int) -> list[Fact]:

@@ -1,19 +1,21 @@
-"""The rows of a request as a frame with the declared types; what does not fit is named."""
+"""The rows of a request as columns, or as a frame, of the declared types; what does not fit is named."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import NoneType
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import Misdeclared, RequestInvalid, TrimtabError, listed
 from trimtab.kernel.moment import aware, from_us, parse_instant
+
+Cells: TypeAlias = "list[Json | datetime]"
 
 _TIME = "Datetime(time_unit='us', time_zone='UTC')"
 TYPES: dict[str, pl.DataType] = {
@@ -70,21 +72,50 @@ def request_frame(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) ->
     Raises:
         RequestInvalid: a field is missing, unknown or of the wrong type.
     """
-    names = [name for name, _ in fields]
+    return frame_of(request_columns(rows, fields), fields)
+
+
+def frame_of(columns: Mapping[str, Cells], fields: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    """Columns of `request_columns` as a frame."""
+    return pl.DataFrame([pl.Series(name, columns[name], TYPES[kind]) for name, kind in fields])
+
+
+def request_columns(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) -> dict[str, Cells]:
+    """The cells of each field, as a frame of the declared types has them.
+
+    Raises:
+        RequestInvalid: a field is missing, unknown or of the wrong type.
+    """
+    names = {name for name, _ in fields}
     for number, row in enumerate(rows):
-        if row.keys() != set(names):
-            _refuse_fields(number, row, names)
-    return pl.DataFrame([_column([row[name] for row in rows], name, kind) for name, kind in fields])
+        if row.keys() != names:
+            _refuse_fields(number, row, [name for name, _ in fields])
+    return {name: _column([row[name] for row in rows], name, kind) for name, kind in fields}
 
 
-def _column(values: list[Json], name: str, kind: str) -> pl.Series:
+def _column(values: list[Json], name: str, kind: str) -> Cells:
     """At once if all cells are plainly of the type; else, or if one is out of range, cell by cell."""
-    if set(map(type, values)) <= {_PLAIN.get(kind), NoneType}:
-        with suppress(UnicodeEncodeError, TypeError, OverflowError):
-            column = pl.Series(name, values, TYPES[kind])
-            if kind != "Float64" or column.is_finite().all():
-                return column
-    return pl.Series(name, [_cell(value, name, kind, number) for number, value in enumerate(values)], TYPES[kind])
+    types = set(map(type, values))
+    if types <= {_PLAIN.get(kind), NoneType}:
+        some: Any = values if NoneType not in types else [value for value in values if value is not None]
+        if not some or _all_in_range(some, kind):
+            return values  # type: ignore[return-value]
+    return [_cell(value, name, kind, number) for number, value in enumerate(values)]
+
+
+def _all_in_range(values: list[Any], kind: str) -> bool:
+    """Of values of the kind's plain type."""
+    match kind:
+        case "String":
+            with suppress(UnicodeEncodeError):
+                "".join(values).encode()
+                return True
+            return False
+        case "Int64":
+            return bool(min(values) >= -(2**63) and max(values) < 2**63)
+        case "Float64":
+            return all(map(math.isfinite, values))
+    return True
 
 
 def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:

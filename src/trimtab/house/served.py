@@ -29,6 +29,7 @@ class LoadedRelease:
             ]
         )
         self.view_names = features.views
+        self.feature_names = features.names
         self.key = release.key
         self._features = features
         self._encoder = Encoder(release.features)

@@ -25,6 +25,11 @@ class DatasetVersion:
     backfilled: int = 0  # of `rows`, those that came late: their known time was raised to `known_until_us`
     blocked_since_us: int = 0  # the look at which the source broke, if this version is the first since; or 0
 
+    profile: str = ""  # names the blob with the profile of the rows that n added; versions of old have none
+    warned: tuple[tuple[str, int], ...] = ()  # (check that only warns, rows that failed it and were let in)
+    released: int = 0  # of `rows`, those let in from quarantine: their known time is not before `known_until_us`
+    releases: int = 0  # how many reviews of the source's quarantine the versions up to this one have carried out
+
     @property
     def id(self) -> str:
         """As written in records and explanations: 'weather@12'."""
@@ -40,7 +45,7 @@ class DatasetVersion:
         return {**self.__dict__, **{name: [list(one) for one in getattr(self, name)] for name in _PAIRS}}
 
 
-_PAIRS = ("files", "schema", "refused")
+_PAIRS = ("files", "schema", "refused", "warned")
 
 
 def version_id(source: str, number: int) -> str:
@@ -54,5 +59,5 @@ def version_id(source: str, number: int) -> str:
 
 def dataset_version_from(body: JsonMap) -> DatasetVersion:
     """Read back what `DatasetVersion.body` wrote."""
-    pairs = {name: tuple(tuple(one) for one in body[name]) for name in _PAIRS}  # type: ignore[union-attr,arg-type]
+    pairs = {name: tuple(tuple(one) for one in body[name]) for name in _PAIRS if name in body}  # type: ignore[union-attr,arg-type]
     return DatasetVersion(**{**body, **pairs})  # type: ignore[arg-type]

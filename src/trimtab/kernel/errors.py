@@ -187,8 +187,8 @@ class ContractBreach(TrimtabError):
 class SourceUnreadable(TrimtabError):
     """A source's data cannot be read at all."""
 
-    def __init__(self, source: str, *, where: str, got: str, do: str) -> None:
-        super().__init__(f"source '{source}' cannot be read", where=where, got=got, do=do)
+    def __init__(self, source: str, *, where: str, allowed: str = "", got: str, do: str) -> None:
+        super().__init__(f"source '{source}' cannot be read", where=where, allowed=allowed, got=got, do=do)
 
 
 class NotFound(TrimtabError):
@@ -295,3 +295,10 @@ class LogUnwritable(TrimtabError):
             got=got,
             do="free space on that disk, then send the request again: nothing was answered or recorded as answered",
         )
+
+
+class OnlineStoreUnavailable(TrimtabError):
+    """The online store does not answer, or has lost what it held; answered with status 503, never with nulls."""
+
+    def __init__(self, what: str, *, where: str, allowed: str = "", got: str, do: str) -> None:
+        super().__init__(what, where=where, allowed=allowed, got=got, do=do)

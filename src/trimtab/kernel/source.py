@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,26 +15,29 @@ class Source:
 
     Args:
         name: how views and other declarations refer to it.
-        read: where the rows come from: a path to Parquet or CSV files (globs allowed), relative to the project
-            folder, or a function that returns a Polars frame.
+        read: where the rows come from: a path, pattern or folder of Parquet or CSV files, or a Delta table's
+            folder, relative to the project folder; the address of such on an object store (s3://…); a table or
+            query of a database (`trimtab.sql`); a Polars, pandas or Arrow frame; or a function that returns one.
         event_time: column with the instant at which a row's fact was true; a datetime with a zone.
         known_time: column with the instant at which the fact became knowable; event time if not given.
         key: column, or columns, that name a fact.
         contract: a pandera schema or model for Polars; rows that break it are quarantined.
         description: for people.
+        checks: of each delivery, beside the contract: `trimtab.checks`.
 
     >>> Source("weather", "weather.parquet", event_time="observed_at", key=("origin", "observed_at")).known
     'observed_at'
     """
 
     name: str
-    read: str | Callable[[], Any]
+    read: object
     event_time: str
     key: str | tuple[str, ...]
     known_time: str = ""
     contract: Any = None
     description: str = ""
     place: str = field(default_factory=lambda: caller(3))
+    checks: Sequence[Any] = ()
 
     @property
     def known(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from trimtab.kernel.canonical import Json, JsonMap
@@ -14,7 +14,9 @@ class FeatureBlock:
     """Features of some rows; all lists are in the order of the rows."""
 
     values: list[list[Json]]  # per row, in the order of `names`; null is missing
-    ages_us: list[list[int | None]]  # per row, in the order of `views`; null: no fact was found
+    ages_us: list[list[int | None]]  # per row, in the order of `views`; null: no fact was found, or it was too old
+    # By row and view: the age of a newest fact that was too old. Rows without one are left out.
+    stale_us: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
 
 class FeatureReader(Protocol):

@@ -10,7 +10,11 @@ class OnlineReader(Protocol):
     """Used by every worker."""
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys, of one consistent snapshot."""
+        """Values in the order of the keys, of one consistent snapshot.
+
+        Raises:
+            OnlineStoreUnavailable: a server does not answer. None means that a key is not there, and only that.
+        """
         ...
 
 
@@ -18,5 +22,17 @@ class OnlineWriter(Protocol):
     """Used by one writer process at a time."""
 
     def put(self, items: Mapping[bytes, bytes]) -> None:
-        """Write all items, or none."""
+        """Write all items, or none; keys have 1 to 511 bytes.
+
+        Raises:
+            OnlineStoreUnavailable: a server does not take them.
+        """
+        ...
+
+
+class OwnedStore(OnlineReader, OnlineWriter, Protocol):
+    """The store of the process that writes it."""
+
+    def close(self) -> None:
+        """Let go of it."""
         ...

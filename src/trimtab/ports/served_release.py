@@ -15,6 +15,7 @@ class ServedRelease(Protocol):
     digest: str
     definition: str  # of its features: equal for releases that look up the same
     view_names: tuple[str, ...]
+    feature_names: tuple[str, ...]  # 'view.column', in the order of their values
     key: str  # the request field that names the row, e.g. "flight_id"
 
     def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from trimtab.kernel.errors import LogUnwritable, RequestInvalid, TrimtabError, listed
+from trimtab.kernel.errors import LogUnwritable, OnlineStoreUnavailable, RequestInvalid, TrimtabError, listed
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Problem:
 def problem_of(error: Exception, path: str) -> Problem:
     """The answer to a request whose handling raised.
 
-    A wrong request is the client's (400), an unwritable log passes (503); anything else is ours (500): its own
-    words may hold data of other people, so the client learns only where to look.
+    A wrong request is the client's (400), an unwritable log or a lost online store passes (503); anything else is
+    ours (500): its own words may hold data of other people, so the client learns only where to look.
     """
-    if isinstance(error, RequestInvalid | LogUnwritable):
+    if isinstance(error, RequestInvalid | LogUnwritable | OnlineStoreUnavailable):
         return Problem(
             400 if isinstance(error, RequestInvalid) else 503,
             error.what,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.kernel.canonical import JsonMap
@@ -51,3 +51,21 @@ def score(
                 raise
             failed(release.digest, len(rows))
     return scored
+
+
+def without(
+    release: ServedRelease, block: FeatureBlock, index: int
+) -> tuple[list[str], Mapping[str, int], list[str]]:
+    """What a row was scored without: missing views, those of them that were stale, features without a value.
+
+    Features of missing views are not named one by one.
+    """
+    ages_us, values = block.ages_us[index], block.values[index]
+    missing: list[str] = []
+    if None in ages_us:
+        missing = [view for view, age in zip(release.view_names, ages_us, strict=True) if age is None]
+    empty: list[str] = []
+    if None in values:
+        named = zip(release.feature_names, values, strict=True)
+        empty = [name for name, value in named if value is None and name.partition(".")[0] not in missing]
+    return missing, block.stale_us.get(index, {}), empty

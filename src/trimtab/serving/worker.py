@@ -35,7 +35,7 @@ from trimtab.serving.problem import (
 from trimtab.serving.protocols import native_json
 from trimtab.serving.protocols.native_json import Answer, Answered, ClockMode
 from trimtab.serving.released import Released, Serving
-from trimtab.serving.scoring import score
+from trimtab.serving.scoring import score, without
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -162,8 +162,8 @@ class Worker:
         ]
         ids, committed = self._stage(records)
         predictions = [
-            Answered(id, key, digest, record[8], _missing(scored[digest].release.view_names, record[7]))
-            for id, key, digest, record in zip(ids, keys, by, records, strict=True)
+            Answered(id, key, digest, record[8], *without(scored[digest].release, scored[digest].block, index))
+            for index, (id, key, digest, record) in enumerate(zip(ids, keys, by, records, strict=True))
         ]
         return native_json.encode(Answer(self._system, route.generation, predictions)), by, committed
 
@@ -243,10 +243,6 @@ def _print_error() -> None:
     """The exception that is handled now, with its stack; an answer must not fail for want of space for that."""
     with suppress(OSError):
         traceback.print_exc(file=sys.stderr)
-
-
-def _missing(views: Sequence[str], ages: Sequence[int | None]) -> list[str]:
-    return [view for view, age in zip(views, ages, strict=True) if age is None] if None in ages else []
 
 
 async def _reply(send: Send, found: Problem | bytes, kind: tuple[bytes, bytes]) -> None:

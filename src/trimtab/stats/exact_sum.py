@@ -33,15 +33,19 @@ def digits(value: Floats) -> Digits:
     if (np.rint(value) == value).all() and (np.abs(value) <= _MASK).all():
         return Digits(value.astype(np.int64)[:, None], 0)
     fraction, exponent = np.frexp(value)
-    mantissa = (fraction * 2.0**_MANTISSA_BITS).astype(np.int64)
+    return placed((fraction * 2.0**_MANTISSA_BITS).astype(np.int64), exponent.astype(np.int64) - _MANTISSA_BITS)
+
+
+def placed(mantissa: Ints, exponent: Ints) -> Digits:
+    """mantissa * 2 ** exponent of shape (n,), exactly; at least one mantissa is not 0, all are below 2 ** 54."""
     used = mantissa != 0
-    column, shift = np.divmod(exponent.astype(np.int64) - _MANTISSA_BITS, _BITS)
+    column, shift = np.divmod(exponent, _BITS)
     lowest = int(column[used].min())
     column = np.where(used, column - lowest, 0)
     sign, size = np.sign(mantissa), np.abs(mantissa)
     low, high = (size & _MASK) << shift, (size >> _BITS) << shift
-    whole = np.zeros((len(value), int(column.max()) + 3), np.int64)
-    row = np.arange(len(value))
+    whole = np.zeros((len(mantissa), int(column.max()) + 3), np.int64)
+    row = np.arange(len(mantissa))
     whole[row, column] = sign * (low & _MASK)
     whole[row, column + 1] = sign * ((low >> _BITS) + (high & _MASK))
     whole[row, column + 2] = sign * (high >> _BITS)
@@ -60,14 +64,20 @@ def number(sums: Digits) -> Floats:
     if sums.whole.shape[1] == 1 and sums.lowest == 0 and (np.abs(sums.whole) < 1 << _MANTISSA_BITS).all():
         return sums.whole[:, 0].astype(np.float64)
     # One more column than the sums need: the highest one then never holds more than 32 bits.
-    whole = _carried(np.concatenate([sums.whole, np.zeros((len(sums.whole), 1), np.int64)], axis=1))
-    negative = whole[:, -1] < 0
-    whole[negative] = _carried(-whole[negative])
+    whole, negative = carried(np.concatenate([sums.whole, np.zeros((len(sums.whole), 1), np.int64)], axis=1))
     total = np.zeros(len(whole))
     with np.errstate(over="ignore"):
         for column in reversed(range(whole.shape[1])):
             total += np.ldexp(whole[:, column].astype(np.float64), _BITS * (sums.lowest + column))
     return np.where(negative, -total, total)
+
+
+def carried(whole: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Sizes with every column but the highest in [0, 2 ** 32), in the same array, and which rows are negative."""
+    whole = _carried(whole)
+    negative = whole[:, -1] < 0
+    whole[negative] = _carried(-whole[negative])
+    return whole, negative
 
 
 def _carried(whole: Ints) -> Ints:

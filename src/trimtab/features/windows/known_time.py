@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from trimtab.features.windows.events import Events, Floats, Ints, Running
-from trimtab.stats.exact_sum import Digits, number
+from trimtab.features.windows.events import Events
+from trimtab.features.windows.window import Window
 
 
-class KnownTimeWindow:
-    """Two look-ups in the events sorted by known time."""
+class KnownTimeWindow(Window):
+    """An event can be seen from its known time on: what is in the window was known at t."""
 
     def __init__(self, events: Events) -> None:
-        self._lowest = events.digits.lowest
-        self._known = Running(events.group, events.known_us, events.digits.whole)
-
-    def totals(self, group: Ints, at_us: Ints, span_us: int) -> tuple[Ints, Floats]:
-        """Count and sum of each question's window."""
-        count, total = self._known.upto(group, at_us)
-        before, total_before = self._known.upto(group, at_us - span_us)
-        return count - before, number(Digits(total - total_before, self._lowest))
+        super().__init__(events, events.known_us)

@@ -3,13 +3,17 @@
     request   {"instances": [{field: value, …, "as_of": instant}, …]}
     answer    {"system", "generation", "predictions": [{"id", "key", "release", "score", "missing": [view, …]}, …]}
 
+What a row was answered without is told with it: in "missing" the views that had no fact for it, seen by the model
+as nulls; in "stale" those of them whose newest fact was too old, with its age in microseconds; in "null" features
+without a value whose view did have a fact. "stale" and "null" are left out where there is nothing to tell.
+
 `as_of` (ISO 8601 with a zone, or microseconds since 1970 UTC) is taken only by a server that was started for
 replay or simulation; elsewhere a client could choose what the features knew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -29,14 +33,16 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     instances: list[dict[str, Any]]
 
 
-class Answered(msgspec.Struct):
+class Answered(msgspec.Struct, omit_defaults=True):
     """One row's answer."""
 
     id: str
     key: str
     release: str  # that answered this row
     score: float
-    missing: list[str]  # feature views that had no fact for this row
+    missing: list[str]  # feature views that had no fact for this row, or too old a one
+    stale: Mapping[str, int] = msgspec.field(default_factory=dict)  # those that had too old a one: its age_us
+    null: list[str] = msgspec.field(default_factory=list)  # features without a value, of views that are not missing
 
 
 class Answer(msgspec.Struct):
