@@ -1,4 +1,4 @@
-"""`docs/catalogue.md`: gates, monitors, triggers, policies, windows and measures, from their own declarations."""
+"""`docs/catalogue.md`: checks, gates, monitors, triggers, policies, windows, measures, from their declarations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Iterable
 from types import ModuleType
 
+from trimtab.data import checks
 from trimtab.deployment import policies
 from trimtab.features.measures import MEASURES
+from trimtab.features.measures.find import PERCENTILES
 from trimtab.features.windows import WINDOWS
 from trimtab.monitoring import monitors
 from trimtab.retraining import triggers
@@ -27,13 +29,14 @@ def page() -> str:
     """The page."""
     return HEAD + "".join(
         [
+            _section("Checks", "tt.checks", "src/trimtab/data/checks", checks),
             _section("Gates", "tt.gates", "src/trimtab/validation/gates", gates),
             _section("Monitors", "tt.monitors", "src/trimtab/monitoring/monitors", monitors),
             _section("Triggers", "tt.triggers", "src/trimtab/retraining/triggers", triggers),
             _section("Rollout policies", "tt", "src/trimtab/deployment/policies", policies),
             "\n## Window kinds\n\n",
             *(f'- `window_on="{name}"`: {_first(kind)}\n' for name, kind in WINDOWS.items()),
-            f"\n## Measures\n\n{_names(MEASURES)}\n",
+            f"\n## Measures\n\n{_names([*MEASURES, PERCENTILES])}\n",
             "\n## Metrics\n\n| metric | better | unit |\n|---|---|---|\n",
             *(
                 f"| `{one.name}` | {'higher' if one.higher_is_better else 'lower'} | {one.unit} |\n"

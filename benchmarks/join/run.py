@@ -71,6 +71,7 @@ def run(python: str, job: str, *arguments: object, capped: bool = False) -> dict
         capture_output=True,
         text=True,
         check=False,
+        cwd=str(arguments[0]),  # DuckDB spills where it stands
         preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_DATA, (CAP_BYTES, CAP_BYTES))) if capped else None,
     )
     if done.returncode:
