@@ -32,8 +32,8 @@ def ids(folder: Path, ending: str) -> list[str]:
     return [one.id for segment in segments(folder, ending) for one in segment.predictions()]
 
 
-def writes_of_this_process() -> int:
-    found = re.search(r"syscw: (\d+)", Path("/proc/self/io").read_text())
+def writes_of_this_thread() -> int:
+    found = re.search(r"syscw: (\d+)", Path("/proc/thread-self/io").read_text())
     assert found is not None
     return int(found[1])
 
@@ -69,15 +69,15 @@ def test_requests_of_one_turn_are_committed_by_one_write(tmp_path: Path) -> None
     async def drive() -> int:
         log = writer(tmp_path, LogPolicy(flush_s=30.0))
         await log.stage([record(0)])[1]
-        before = writes_of_this_process()
+        before = writes_of_this_thread()
         futures = [log.stage([record(number)])[1] for number in range(200)]
         await asyncio.gather(*futures)
-        used = writes_of_this_process() - before
+        used = writes_of_this_thread() - before
         await log.close()
         return used
 
-    # The loop's own wake-ups and servers of other tests write a little, too; 200 separate commits would be 200.
-    assert asyncio.run(drive()) <= 50
+    # Records are written by the loop's own thread, whose wake-ups may write a byte; 200 commits would be 200.
+    assert 1 <= asyncio.run(drive()) <= 5
 
 
 def test_a_segment_ends_by_size_by_age_and_on_request(tmp_path: Path) -> None:
