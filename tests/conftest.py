@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.postgres import PostgresServer, find_binaries
@@ -17,31 +18,31 @@ from trimtab.adapters.journal_reader_sql import SqlJournalReader
 from trimtab.adapters.journal_sql import SqlJournal
 from trimtab.adapters.migrate import migrate
 
+T = TypeVar("T")
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    binaries = find_binaries()
-    if binaries is None:
-        reason = "NO POSTGRES SERVER HERE (Debian: apt install postgresql): nothing was tested against Postgres"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    server = PostgresServer(binaries)
+    server = PostgresServer(installed(find_binaries(), "postgresql"))
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    program = find_program()
-    if program is None:
-        reason = "NO REDIS SERVER HERE (Debian: apt install redis-server): nothing was tested against Redis"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    server = RedisServer(program)
+    server = RedisServer(installed(find_program(), "redis-server"))
     yield server
     server.stop()
+
+
+def installed(found: T | None, package: str) -> T:
+    """A server's programs; without them its tests are skipped, loudly, and fail where CI runs."""
+    if found is not None:
+        return found
+    reason = f"NO {package.upper()} HERE (Debian: apt install {package}): nothing was tested against it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

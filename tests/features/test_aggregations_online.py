@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 import polars as pl
 import pytest
@@ -118,16 +119,6 @@ def assert_all_equal(
     return block
 
 
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LmdbWriter, LmdbWriter]]:
-    """Two stores that all examples share, each under names of its own."""
-    folder = tmp_path_factory.mktemp("online")
-    pair = LmdbWriter(folder / "each"), LmdbWriter(folder / "end")
-    yield pair
-    for store in pair:
-        store.close()
-
-
 ordinary = (
     world.eighths | st.floats(-1e6, 1e6) | st.sampled_from([0.1, -0.0, float("nan"), float("inf"), 1e9 + 0.5])
 )
@@ -169,36 +160,22 @@ def hold(
         assert online(features, stores[1], questions) == block
 
 
-@settings(max_examples=120, deadline=None)
-@given(
+lives = given(
     made=worlds,
     key=st.sampled_from(KEYS),
     spans=st.lists(st.integers(1, 30), min_size=1, max_size=2, unique=True),
     keep=st.integers(1, 24),
 )
-def test_online_is_offline_is_brute_force(
-    stores: tuple[LmdbWriter, LmdbWriter],
-    made: tuple[list[Row], list[float], list[Question]],
-    key: tuple[str, ...],
-    spans: list[int],
-    keep: int,
-) -> None:
-    hold(stores, made, key, spans, keep)
+
+
+@settings(max_examples=120, deadline=None)
+@lives
+def test_online_is_offline_is_brute_force(stores: tuple[LmdbWriter, LmdbWriter], **life: Any) -> None:
+    hold(stores, **life)
 
 
 @pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
-@given(
-    made=worlds,
-    key=st.sampled_from(KEYS),
-    spans=st.lists(st.integers(1, 30), min_size=1, max_size=2, unique=True),
-    keep=st.integers(1, 24),
-)
-def test_online_is_offline_is_brute_force_at_length(
-    stores: tuple[LmdbWriter, LmdbWriter],
-    made: tuple[list[Row], list[float], list[Question]],
-    key: tuple[str, ...],
-    spans: list[int],
-    keep: int,
-) -> None:
-    hold(stores, made, key, spans, keep)
+@lives
+def test_online_is_offline_is_brute_force_at_length(stores: tuple[LmdbWriter, LmdbWriter], **life: Any) -> None:
+    hold(stores, **life)

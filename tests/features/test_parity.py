@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -121,16 +121,6 @@ def expected_ages(bench: Bench, rows: Sequence[Row], question: Question) -> list
                 span_us = one.span // timedelta(microseconds=1)
                 out.append(oracle.age_of_window(facts, key, world.us(question[2]), span_us))
     return out
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LmdbWriter, LmdbWriter]]:
-    """Two stores that all examples share, each under names of its own."""
-    folder = tmp_path_factory.mktemp("online")
-    pair = LmdbWriter(folder / "each"), LmdbWriter(folder / "end")
-    yield pair
-    for store in pair:
-        store.close()
 
 
 worlds = st.tuples(
