@@ -105,8 +105,8 @@ class Stores:
         """The online store, for the one process that writes it."""
         if not (url := self.project.settings["online_url"]):
             return LmdbWriter(self.home / "online")
-        redis = _online_redis(url)
-        writer: OwnedStore = redis.RedisWriter(url, redis.project_prefix(self.home))
+        redis = _online_redis()
+        writer: OwnedStore = redis.RedisWriter(url, redis.made_prefix(self.home))
         return writer
 
     @cached_property
@@ -305,12 +305,12 @@ def system_clock() -> SystemClock:
 def _online_reader(stores: Stores) -> OnlineReader:
     if not (url := stores.project.settings["online_url"]):
         return LmdbReader(stores.home / "online")
-    redis = _online_redis(url)
-    reader: OnlineReader = redis.RedisReader(url, redis.project_prefix(stores.home))
+    redis = _online_redis()
+    reader: OnlineReader = redis.RedisReader(url, redis.known_prefix(stores.home))
     return reader
 
 
-def _online_redis(url: str) -> Any:
+def _online_redis() -> Any:
     try:
         return _adapter("online_redis")
     except ModuleNotFoundError as error:
@@ -320,7 +320,7 @@ def _online_redis(url: str) -> Any:
             "the online store needs a package that is not installed",
             where="online_url",
             allowed="empty (LMDB), or with the extra 'redis'",
-            got=f"{url.partition(':')[0]}://… without the package '{error.name}'",
+            got=f"a URL, without the package '{error.name}'",
             do="pip install 'trimtab[redis]'",
         ) from error
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.redis_server import RedisServer, find_program
 
-from trimtab.adapters.online_redis import RedisReader, RedisWriter, project_prefix
-from trimtab.kernel.errors import InvalidValue, OnlineStoreUnavailable
+from trimtab.adapters.online_redis import RedisReader, RedisWriter, known_prefix, made_prefix
+from trimtab.kernel.errors import InvalidValue, NotFound, OnlineStoreUnavailable
 
 
 @pytest.fixture
@@ -120,7 +120,8 @@ def test_a_password_is_used_and_not_shown(own_server: RedisServer) -> None:
 @pytest.mark.parametrize(
     "url",
     ["localhost:6379", "http://host", "redis://", "redis://host/x", "redis://host/-1", "redis://host:p/0",
-     "redis://ada:secret@host:70000/0", "redis://ada:secret@host/0?db=1", "unix:///tmp/redis.sock"],
+     "redis://ada:secret@host:70000/0", "redis://ada:secret@host/0?db=1", "unix:///tmp/redis.sock",
+     "redis://h:1/0?password=secret", ":secret@host"],
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(InvalidValue, match="online URL has a value that is not allowed") as refused:
@@ -130,10 +131,12 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
 
 def test_a_project_keeps_its_prefix_and_its_successor_has_another(tmp_path: Path) -> None:
     homes = [tmp_path / name / ".trimtab" for name in ("flights", "other")]
-    first = [project_prefix(home) for home in homes]
-    assert first == [project_prefix(home) for home in homes]
+    with pytest.raises(NotFound, match=r"online\.id"):
+        known_prefix(homes[0])  # a reader does not invent one
+    first = [made_prefix(home) for home in homes]
+    assert first == [made_prefix(home) for home in homes] == [known_prefix(home) for home in homes]
     assert first[0].startswith(b"trimtab:flights:") and first[0].endswith(b":")
     assert len({prefix[-17:] for prefix in first}) == 2
     (homes[0] / "online.id").unlink()
-    assert project_prefix(homes[0]) != first[0]
+    assert made_prefix(homes[0]) != first[0]
     assert [path.name for path in homes[0].iterdir()] == ["online.id"]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -138,15 +139,21 @@ def test_many_and_large_values_come_back(place: Place) -> None:
     place.writer.put({})
 
 
+keys = st.binary(min_size=1, max_size=500)
+fresh = count()
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    batches=st.lists(
-        st.dictionaries(st.binary(min_size=1, max_size=511), st.binary(max_size=50), max_size=5), max_size=5
-    )
+    batches=st.lists(st.dictionaries(keys, st.none() | st.binary(max_size=50), max_size=5), max_size=5),
+    others=st.lists(keys, max_size=5),
 )
-def test_it_is_a_dictionary(place: Place, batches: list[dict[bytes, bytes]]) -> None:
-    expected: dict[bytes, bytes] = {}
+def test_it_is_a_dictionary(place: Place, batches: list[dict[bytes, bytes | None]], others: list[bytes]) -> None:
+    name = b"%d" % next(fresh)  # examples share the store
+    expected: dict[bytes, bytes | None] = {}
     for one in batches:
-        place.writer.put(one)
-        expected |= one
-    assert place.writer.get(list(expected)) == list(expected.values())
+        batch = {name + key: value for key, value in one.items()}
+        place.writer.put(batch)
+        expected |= batch
+    asked = [*expected, *(name + key for key in others)]
+    assert place.writer.get(asked) == [expected.get(key) for key in asked]

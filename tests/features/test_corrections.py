@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from trimtab.features.aggregation import Aggregation, aggregate
 from trimtab.features.corrections import corrected_us
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.materialise import Materialise
-from trimtab.features.online_codec import Projected
 from trimtab.features.online_events import decode_events
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.features.online_memory import memory_key
@@ -167,22 +167,17 @@ def test_what_is_kept_is_bounded_however_often_facts_are_corrected(store: LmdbWr
     assert served(one, store, 198) == [4.0, 12.0]
 
 
-def test_a_store_that_another_trimtab_wrote_is_projected_anew(store: LmdbWriter) -> None:
+def test_two_ways_to_tell_facts_apart_stand_side_by_side(store: LmdbWriter) -> None:
+    """A release goes on answering by its own key when the source is declared with another one."""
     rows = [version(3, 1.0), version(5, 10.0), version(5, 4.0, id=2)]
-    one = view("event_time")
-    raw = b"".join(
-        np.array(column).tobytes() for column in ([world.us(2)] * 3, [world.us(5)] * 3, [1.0, 10.0, 4.0])
-    )
-    old = Projected(1, world.us(6), world.us(1), [*one.columns])
-    store.put({codec.key(one.version, ["JFK"]): raw, codec.projected_key(one.version): codec.encode_projected(old)})
-    assert served(one, store, 6) == [3.0, 15.0]
-    assert project(one, store, HeldVersions(rows, [6])) == ["event_time"]
-    assert served(one, store, 6) == [2.0, 14.0]
-    assert project(one, store, HeldVersions(rows, [6])) == []
-    [data] = store.get([codec.projected_key(one.version)])
-    kept = codec.decode_projected(data)
-    assert kept is not None
-    assert kept.floor_us == world.us(1)
+    by_id = view("event_time")
+    each = replace(by_id, source=replace(SOURCE, key=("id", "known")))
+    versions = HeldVersions(rows, [6])
+    for _ in range(2):
+        moved = [bool(project(one, store, versions)) for one in (by_id, each)]
+        assert served(by_id, store, 6) == [2.0, 14.0]
+        assert served(each, store, 6) == [3.0, 15.0]
+    assert moved == [False, False]
 
 
 def test_nothing_is_computed_where_no_key_repeats() -> None:

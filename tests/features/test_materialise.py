@@ -145,8 +145,9 @@ class Dying:
         self._store = store
         self._left = writes
         self.get = store.get
+        self.close = store.close
 
-    def put(self, items: Mapping[bytes, bytes]) -> None:
+    def put(self, items: Mapping[bytes, bytes | None]) -> None:
         if not self._left:
             raise OSError("killed")
         self._left -= 1

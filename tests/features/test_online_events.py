@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,10 +16,8 @@ from trimtab.features.online_events import (
     decode_events,
     encode_events,
     fact_of,
-    facts_told_by,
 )
 from trimtab.features.windows.events import NEVER, Kind
-from trimtab.kernel.source import Source
 
 micros = st.integers(-(2**62), 2**62)
 rows = st.lists(st.tuples(micros, micros, st.floats(allow_nan=False), micros, micros | st.just(NEVER)), max_size=9)
@@ -58,18 +55,6 @@ def test_words_come_back_and_unused_ones_are_dropped(places: list[int], words: l
     events = decode_events(encode_events(stored))
     assert [events.words[int(place)] for place in events.value] == [words[place] for place in places]
     assert len(events.words) == len(set(places))
-
-
-def test_what_an_older_trimtab_wrote_is_read() -> None:
-    old = np.array([1, 2]).tobytes() + np.array([3, 4]).tobytes() + np.array([0.5, -1.0]).tobytes()
-    events = decode_events(old)
-    assert (events.event_us.tolist(), events.known_us.tolist(), events.value.tolist()) == (
-        [1, 2],
-        [3, 4],
-        [0.5, -1.0],
-    )
-    assert events.until_us.tolist() == [NEVER, NEVER]
-    assert events.fact.tolist() == [NO_FACT, NO_FACT]
 
 
 def test_nothing_stored_is_nothing() -> None:
@@ -114,11 +99,3 @@ def test_many_facts_have_as_many_numbers() -> None:
     assert len(np.unique(fact_of(frame, ("id",)))) == 200_000
     near = frame.select(pl.format("{}-{}", pl.col("id") // 450, pl.col("id") % 450).alias("id"))
     assert len(np.unique(fact_of(near, ("id",)))) == 200_000
-
-
-@pytest.mark.parametrize("key", ["a", "b", ("a", "b"), ("b", "a")])
-def test_another_key_tells_facts_apart_in_another_way(key: str | tuple[str, ...]) -> None:
-    def told(one: str | tuple[str, ...]) -> str:
-        return facts_told_by(Source("s", pl.DataFrame, event_time="at", key=one))
-
-    assert (told(key) == told("a")) is (key == "a")

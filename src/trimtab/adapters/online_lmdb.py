@@ -43,11 +43,14 @@ class LmdbWriter:
             get = transaction.get
             return [get(key) for key in keys]
 
-    def put(self, items: Mapping[bytes, bytes]) -> None:
+    def put(self, items: Mapping[bytes, bytes | None]) -> None:
         """One write transaction."""
         with self._env.begin(write=True) as transaction:
             for key, value in items.items():
-                transaction.put(key, value)
+                if value is None:
+                    transaction.delete(key)
+                else:
+                    transaction.put(key, value)
 
     def close(self) -> None:
         """Unmap."""

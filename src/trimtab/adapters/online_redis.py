@@ -14,9 +14,11 @@ from redis import Connection, SSLConnection, exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from trimtab.kernel.errors import InvalidValue, OnlineStoreUnavailable
+from trimtab.kernel.errors import InvalidValue, NotFound, OnlineStoreUnavailable
 
 _ALLOWED = "redis://[user:password@]host[:port][/db], or rediss://… over TLS"
+_UNTOLD = "one of another form (not shown: it may hold a password)"
+_PREFIX_FILE = "online.id"
 _PORT = 6379
 _CONNECT_S = 2.0
 _CHUNK_BYTES = 4 << 20
@@ -80,6 +82,9 @@ class RedisReader:
                     return self._done(connection, work)
                 except exceptions.ConnectionError:
                     self.close()
+                except exceptions.TimeoutError:
+                    self.close()  # the others may be as dead, and would each cost a request its time
+                    raise
             return self._done(self._connected(), work)
         except (exceptions.RedisError, OSError) as error:
             raise self._unavailable(error) from error
@@ -99,15 +104,23 @@ class RedisReader:
             socket_timeout=self.timeout_s,
             socket_connect_timeout=_CONNECT_S,
             socket_read_size=_READ_BYTES,
+            socket_keepalive=True,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
         )
-        connection.connect()
+        try:
+            connection.connect()
+            self._refuse_forgetful(connection)
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+    def _refuse_forgetful(self, connection: Any) -> None:
         connection.send_command("INFO", "memory")
         told = dict(line.partition(":")[::2] for line in connection.read_response().decode().splitlines())
         policy = told.get("maxmemory_policy", "")
         if told.get("maxmemory") != "0" and policy.startswith("allkeys"):
-            connection.disconnect()
             raise OnlineStoreUnavailable(
                 "the online store may forget single keys, which would be answered as missing facts",
                 where=self.name,
@@ -115,7 +128,6 @@ class RedisReader:
                 got=f"maxmemory-policy {policy}",
                 do="give the projection a server of its own: redis-cli config set maxmemory-policy noeviction",
             )
-        return connection
 
     def _unavailable(self, error: Exception) -> OnlineStoreUnavailable:
         got = f"{type(error).__name__}: {error}"
@@ -144,8 +156,10 @@ class RedisWriter(RedisReader):
 
     timeout_s = 60.0  # the server answers when the whole transaction is done
 
-    def put(self, items: Mapping[bytes, bytes]) -> None:
+    def put(self, items: Mapping[bytes, bytes | None]) -> None:
         """One transaction: a connection that breaks before its last command leaves nothing.
+
+        The server holds all of it until then: `client-query-buffer-limit` bounds it (1 GiB, unless it is raised).
 
         Raises:
             OnlineStoreUnavailable: the server is away, or does not take the items.
@@ -153,20 +167,20 @@ class RedisWriter(RedisReader):
 
         def tell(connection: Any) -> None:
             connection.send_command("MULTI")
-            connection.read_response()  # refused, its chunks would be written one by one
-            chunks = 0
-            for chunk in _chunks(items, self._prefix):
-                connection.send_packed_command(connection.pack_command("MSET", *chunk), check_health=False)
-                chunks += 1
+            connection.read_response()  # refused, its commands would be carried out one by one
+            commands = 0
+            for command in _commands(items, self._prefix):
+                connection.send_packed_command(connection.pack_command(*command), check_health=False)
+                commands += 1
             connection.send_packed_command(connection.pack_command("EXEC"), check_health=False)
             failed: exceptions.RedisError | None = None
-            for _ in range(chunks + 1):
+            for _ in range(commands + 1):
                 try:
                     connection.read_response()
                 except (exceptions.ConnectionError, exceptions.TimeoutError):
                     raise
                 except exceptions.RedisError as error:
-                    # What was wrong with a chunk is said before EXEC's general refusal.
+                    # What was wrong with a command is said before EXEC's general refusal.
                     failed = failed or error
             if failed is not None:
                 raise failed
@@ -175,35 +189,61 @@ class RedisWriter(RedisReader):
             self._with_connection(tell)
 
 
-def project_prefix(home: Path) -> bytes:
-    """The prefix of a project's keys: its folder's name, and an identity that is made once and kept in `home`.
+def made_prefix(home: Path) -> bytes:
+    """The prefix of a project's keys, which is made once, for its writer, and kept in `home`.
 
     A project whose folder was deleted and made anew does not find what the former one has projected: its dataset
     versions are numbered from 1 again.
     """
     home.mkdir(parents=True, exist_ok=True)
-    path = home / "online.id"
+    path = home / _PREFIX_FILE
     if not path.exists():
-        own = home / f"online.id.{secrets.token_hex(8)}"
-        own.write_text(secrets.token_hex(8))
+        own = home / f"{_PREFIX_FILE}.{secrets.token_hex(8)}"
+        name = home.absolute().parent.name[:32].encode(errors="replace").decode(errors="replace")
+        with own.open("x", encoding="utf-8") as file:
+            file.write(f"trimtab:{name}:{secrets.token_hex(8)}:")
+            file.flush()
+            os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(own, path)  # of two processes, the first one decides
         own.unlink()
-    return f"trimtab:{home.absolute().parent.name[:32]}:{path.read_text()}:".encode(errors="surrogateescape")
+    return known_prefix(home)
 
 
-def _chunks(items: Mapping[bytes, bytes], prefix: bytes) -> Iterator[list[bytes]]:
-    """Keys and values in turn, in lists of some megabytes: the server needs no room for all of them twice."""
-    chunk: list[bytes] = []
+def known_prefix(home: Path) -> bytes:
+    """The prefix of a project's keys, for its readers.
+
+    Raises:
+        NotFound: no writer has made it, or this machine lacks the file that holds it.
+    """
+    path = home / _PREFIX_FILE
+    prefix = path.read_bytes() if path.exists() else b""
+    if not prefix:
+        raise NotFound(
+            "the name of this project's keys in the online store",
+            str(path),
+            allowed="the file that the project's writer has made",
+            do="project the features first (trimtab tick); on another machine: copy the file there",
+        )
+    return prefix
+
+
+def _commands(items: Mapping[bytes, bytes | None], prefix: bytes) -> Iterator[list[bytes | str]]:
+    """Keys and values in commands of some megabytes, then what is removed."""
+    told: list[bytes | str] = ["MSET"]
     size = 0
     for key, value in items.items():
-        chunk += (prefix + key, value)
+        if value is None:
+            continue
+        told += (prefix + key, value)
         size += len(key) + len(value)
         if size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+            yield told
+            told, size = ["MSET"], 0
+    if len(told) > 1:
+        yield told
+    if removed := [prefix + key for key, value in items.items() if value is None]:
+        yield ["DEL", *removed]
 
 
 def _parsed(url: str) -> tuple[type[Any], dict[str, Any]]:
@@ -212,18 +252,12 @@ def _parsed(url: str) -> tuple[type[Any], dict[str, Any]]:
         port = parts.port or _PORT
         db = int(parts.path.removeprefix("/") or "0")
     except ValueError:
-        raise InvalidValue("online URL", _hidden(url), allowed=_ALLOWED) from None
+        raise InvalidValue("online URL", _UNTOLD, allowed=_ALLOWED) from None
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.query or parts.fragment or db < 0:
-        raise InvalidValue("online URL", _hidden(url), allowed=_ALLOWED)
+        raise InvalidValue("online URL", _UNTOLD, allowed=_ALLOWED)
     settings: dict[str, Any] = {"host": parts.hostname, "port": port, "db": db}
     if parts.username:
         settings["username"] = unquote(parts.username)
     if parts.password:
         settings["password"] = unquote(parts.password)
     return (SSLConnection if parts.scheme == "rediss" else Connection), settings
-
-
-def _hidden(url: str) -> str:
-    """Without what may be a password."""
-    scheme, _, rest = url.rpartition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]

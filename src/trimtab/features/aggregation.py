@@ -46,13 +46,9 @@ class Aggregation:
     @property
     def filter(self) -> pl.Expr:
         """Which rows of the source count at all, before any window."""
-        return (
-            pl.lit(True)
-            if self.where is None
-            else pl.col(self.where)
-            if isinstance(self.where, str)
-            else self.where
-        )
+        if self.where is None:
+            return pl.lit(True)
+        return pl.col(self.where) if isinstance(self.where, str) else self.where
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -78,16 +74,12 @@ class Aggregation:
             self.of,
             list(self.how),
             self.window_on,
+            list(self.source.keys),  # they say which rows are versions of one fact
+            windows,
         ]
-        # Released definitions were named when there were no more measures and no filter: their digests stay.
-        if self.where is not None or not set(self.how) <= {"count", "mean", "sum"}:
-            where = self.where if self.where is None or isinstance(self.where, str) else self._serialised
-            return digest(["aggregation", *body, windows, list(self.source.keys), where])
-        return digest(["aggregation", *body, windows])
-
-    @property
-    def _serialised(self) -> list[Json]:
-        return [self.filter.meta.serialize(format="json")]  # in a list: a column may have such a name
+        # An expression in a list: a column may have such a name.
+        where: Json = [self.where.meta.serialize(format="json")] if isinstance(self.where, pl.Expr) else self.where
+        return digest(["aggregation", *body, where])
 
 
 def aggregate(

@@ -42,6 +42,11 @@ def _of(view: Aggregation, column: pl.DataType) -> Iterator[TrimtabError]:
 
 
 def _where(view: Aggregation, where: pl.Expr, schema: pl.Schema) -> Iterator[TrimtabError]:
+    if where.meta.has_multiple_outputs():
+        # Which columns it reads would depend on what else is declared.
+        told = "where chooses columns by a pattern, a type or a list"
+        yield _refused(view, told, "columns named one by one: pl.col('a') & pl.col('b')", str(where))
+        return
     missing = [name for name in where.meta.root_names() if name not in schema]
     if missing:
         yield UnknownName(

@@ -17,16 +17,12 @@ from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import finite, view_facts
 from trimtab.features.online_codec import Fact, Projected
-from trimtab.features.online_events import facts_told_by
+from trimtab.features.online_memory import Items
 from trimtab.features.project_events import ProjectEvents
 from trimtab.features.view import FeatureView
 from trimtab.kernel.moment import duration_us
 from trimtab.kernel.source import Source
-from trimtab.ports.online_store import OnlineReader, OnlineWriter
-
-
-class OnlineStore(OnlineReader, OnlineWriter, Protocol):
-    """A store that its writer can read."""
+from trimtab.ports.online_store import OwnedStore
 
 
 class SourceVersions(Protocol):
@@ -51,7 +47,7 @@ KEEP = timedelta(days=2)
 class Materialise:
     """Brings the online store up to the current dataset versions."""
 
-    def __init__(self, store: OnlineStore, versions: SourceVersions, keep: timedelta = KEEP) -> None:
+    def __init__(self, store: OwnedStore, versions: SourceVersions, keep: timedelta = KEEP) -> None:
         self._store = store
         self._versions = versions
         self._keep_us = duration_us(keep)
@@ -67,7 +63,7 @@ class Materialise:
             if number == 0 and before is None:
                 # Readers tell a view without facts from one that nobody has projected.
                 self._store.put({codec.projected_key(version): codec.encode_projected(codec.NOTHING)})
-            after = _applied(view, before)
+            after = before.number if before else 0
             if number == after:
                 continue
             until_us = self._versions.known_until_us(source.name, number)
@@ -80,9 +76,9 @@ class Materialise:
                 case FeatureView():
                     items, columns = self._facts(view, version, source, rows, floor_us)
                 case Aggregation():
-                    items = ProjectEvents(self._store, view, version, floor_us, anew=not after)(rows)
+                    items = ProjectEvents(self._store, view, version, floor_us, first=not after)(rows)
                     columns = list(view.columns)
-            progress = Projected(number, until_us, floor_us, columns, _told(view))
+            progress = Projected(number, until_us, floor_us, columns)
             items[codec.projected_key(version)] = codec.encode_projected(progress)
             self._store.put(items)
             moved.append(view.name)
@@ -90,14 +86,14 @@ class Materialise:
 
     def _facts(
         self, view: FeatureView, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
-    ) -> tuple[dict[bytes, bytes], list[str]]:
+    ) -> tuple[Items, list[str]]:
         facts = view_facts(view, source, rows, online=True).with_columns(finite()).collect()
         times = (source.event_time, source.known)
         columns = [name for name in facts.columns if name not in (*view.entity, *times)]
         keyed = facts.drop_nulls(list(view.entity))
         parts = keyed.partition_by(view.entity, as_dict=True, maintain_order=True)
         keys = {codec.key(version, entity): part for entity, part in parts.items()}
-        items = {}
+        items: Items = {}
         for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
             event = part[source.event_time].dt.epoch("us").to_list()
             known = part[source.known].dt.epoch("us").to_list()
@@ -105,15 +101,6 @@ class Materialise:
             new = [Fact(max(e, k), e, k, list(v)) for e, k, v in zip(event, known, values, strict=True)]
             items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
         return items, columns
-
-
-def _applied(view: FeatureView | Aggregation, before: Projected | None) -> int:
-    """The newest version that the store holds; 0 if what it holds was projected in another way."""
-    return before.number if before is not None and before.facts == _told(view) else 0
-
-
-def _told(view: FeatureView | Aggregation) -> str:
-    return facts_told_by(view.source) if isinstance(view, Aggregation) else ""
 
 
 def _needed(facts: list[Fact], floor_us: int) -> list[Fact]:

@@ -15,9 +15,11 @@ from trimtab.kernel.canonical import Json, canonical, sha256
 
 _VERSION_LETTERS = 16
 _LONGEST_KEY_BYTES = 511  # LMDB's limit
-_LONGEST_PART_BYTES = _LONGEST_KEY_BYTES - _VERSION_LETTERS - 1
-_MARK = 0xC1  # the one byte with which no msgpack begins: what an older Trimtab wrote is a msgpack list of facts
-_HEAD = struct.Struct("<B3xIIqq")
+# How facts, events and what is remembered of them are written: in every key, so that of two Trimtabs each finds its
+# own. Raise it with any change of what is stored.
+_FORMAT = b"2"
+_LONGEST_PART_BYTES = _LONGEST_KEY_BYTES - _VERSION_LETTERS - len(_FORMAT) - 1
+_HEAD = struct.Struct("<IIqq")
 _TIME, _END = struct.Struct("<q"), struct.Struct("<I")
 
 
@@ -37,12 +39,10 @@ class Projected(msgspec.Struct, array_like=True):
     known_until_us: int
     floor_us: int  # questions before this instant cannot be answered any more
     columns: list[str]
-    facts: str = ""  # how the view's events tell facts apart; another way: they are projected anew
 
 
 NOTHING = Projected(0, -(2**63), -(2**63), [])  # of a source without a version
 
-_facts = msgspec.msgpack.Decoder(list[Fact])
 _values = msgspec.msgpack.Decoder(list[Any])
 _projected = msgspec.msgpack.Decoder(Projected)
 _encoder = msgspec.msgpack.Encoder()
@@ -55,7 +55,7 @@ def key(version: str, entity: Sequence[Json]) -> bytes:
 
 def key_prefix(version: str) -> bytes:
     """What the keys of all entities under one version of a view begin with."""
-    return version[:_VERSION_LETTERS].encode() + b"|"
+    return stored_name(version) + b"|"
 
 
 def entity_part(entity: Sequence[Json]) -> bytes:
@@ -75,19 +75,24 @@ def _cell(cell: Json) -> str:
 
 def projected_key(version: str) -> bytes:
     """The key under which a view's progress stands."""
-    return version[:_VERSION_LETTERS].encode() + b"#"
+    return stored_name(version) + b"#"
+
+
+def stored_name(version: str) -> bytes:
+    """What all keys of one version of a view begin with; a letter that says what follows stands behind it."""
+    return version[:_VERSION_LETTERS].encode() + _FORMAT
 
 
 def encode_facts(facts: list[Fact]) -> bytes:
     """Facts in the order in which they became visible.
 
-    First all of the last fact, which is nearly always the one that is asked for: a mark, how many facts there are,
-    how many bytes its values take, its visible and event times, its values as msgpack. Then its known time, and the
+    First all of the last fact, which is nearly always the one that is asked for: how many facts there are, how many
+    bytes its values take, its visible and event times, its values as msgpack. Then its known time, and the
     rest: n visible times, n event times, n known times (8 bytes each), where the values of each end (4 bytes each),
     and the values of each: any one fact is read without the others.
     """
     if not facts:
-        return _HEAD.pack(_MARK, 0, 0, 0, 0)
+        return _HEAD.pack(0, 0, 0, 0)
     *rest, last = facts
     newest = _encoder.encode(last.values)
     values = [_encoder.encode(fact.values) for fact in rest]
@@ -95,7 +100,7 @@ def encode_facts(facts: list[Fact]) -> bytes:
     flat = [time for column in zip(*times, strict=True) for time in column]
     return b"".join(
         (
-            _HEAD.pack(_MARK, len(facts), len(newest), last.visible_us, last.event_us),
+            _HEAD.pack(len(facts), len(newest), last.visible_us, last.event_us),
             newest,
             struct.pack(f"<{len(flat) + 1}q{len(values)}I", last.known_us, *flat, *accumulate(map(len, values))),
             *values,
@@ -107,9 +112,7 @@ def decode_facts(data: bytes | None) -> list[Fact]:
     """No bytes, no facts."""
     if data is None:
         return []
-    if data[0] != _MARK:
-        return _facts.decode(data)
-    _, count, length, visible_us, event_us = _HEAD.unpack_from(data)
+    count, length, visible_us, event_us = _HEAD.unpack_from(data)
     if not count:
         return []
     rest = count - 1
@@ -125,9 +128,7 @@ def decode_facts(data: bytes | None) -> list[Fact]:
 
 def newest_fact(data: bytes, at_us: int) -> tuple[int, list[Any]] | None:
     """The event time and the values of the last fact that is visible at an instant."""
-    if data[0] != _MARK:
-        return _newest(_facts.decode(data), at_us)
-    _, count, length, visible_us, event_us = _HEAD.unpack_from(data)
+    count, length, visible_us, event_us = _HEAD.unpack_from(data)
     place = _HEAD.size + length
     if visible_us <= at_us and count:
         return event_us, _values.decode(data[_HEAD.size : place])
@@ -142,11 +143,6 @@ def newest_fact(data: bytes, at_us: int) -> tuple[int, list[Any]] | None:
     last = _END.unpack_from(data, ends + 4 * found - 4)[0]
     event_us = _TIME.unpack_from(data, times + 8 * (rest + found - 1))[0]
     return event_us, _values.decode(data[start + first : start + last])
-
-
-def _newest(facts: list[Fact], at_us: int) -> tuple[int, list[Any]] | None:
-    place = bisect_right([fact.visible_us for fact in facts], at_us)
-    return (facts[place - 1].event_us, facts[place - 1].values) if place else None
 
 
 def encode_projected(progress: Projected) -> bytes:

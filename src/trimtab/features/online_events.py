@@ -3,7 +3,6 @@
 A list of events is rows of eight-byte numbers, so that it is read without a loop: how many events there are (n) and
 how many bytes the words take, then n event times, n known times, n values and n facts, n times of correction if any
 event has been corrected, and the words of a text column as msgpack. Its last byte is a letter that says which.
-What an older Trimtab wrote has no such byte: event times, known times, values.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ import polars.selectors as cs
 from numpy.typing import NDArray
 
 from trimtab.features.windows.events import NEVER, Floats, Ints, Kind
-from trimtab.kernel.canonical import digest
-from trimtab.kernel.source import Source
 
 NO_FACT = 0  # of a row that is a fact of its own
 
@@ -67,10 +64,9 @@ def encode_events(events: StoredEvents) -> bytes:
 
 def decode_events(data: bytes | None) -> StoredEvents:
     """Events of one key; no bytes, no events."""
-    if not data or len(data) % _WIDTH == 0:
-        whole = np.frombuffer(data or b"", dtype=np.int64).reshape(3, -1)
-        none = np.zeros(whole.shape[1], np.int64)
-        return StoredEvents(whole[0], whole[1], whole[2].view(np.float64), none + NO_FACT, none + NEVER)
+    if data is None:
+        none = np.empty(0, np.int64)
+        return StoredEvents(none, none, none.view(np.float64), none, none)
     kind, corrected = _LETTERS[chr(data[-1])]
     numbers = np.frombuffer(data, dtype=np.int64, count=len(data) // _WIDTH)
     count, words_bytes = int(numbers[0]), int(numbers[1])
@@ -79,11 +75,6 @@ def decode_events(data: bytes | None) -> StoredEvents:
     start = (2 + len(rows) * count) * _WIDTH
     words = _words.decode(data[start : start + words_bytes]) if words_bytes else []
     return StoredEvents(rows[0], rows[1], rows[2].view(np.float64), rows[3], until_us, kind, words)
-
-
-def facts_told_by(source: Source) -> str:
-    """How facts are told apart: by the format, the hash and the key's columns."""
-    return digest(["events", 1, list(source.keys)])
 
 
 def fact_of(rows: pl.DataFrame, keys: Sequence[str]) -> Ints:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from trimtab.features.online_codec import stored_name
 from trimtab.features.windows.events import Ints
 from trimtab.ports.online_store import OnlineReader
 
-Items = dict[bytes, bytes]
+Items = dict[bytes, bytes | None]  # None: away with it
 Ended = dict[bytes, dict[int, int]]  # by list: the facts whose stored version ends, and when
 
 
@@ -49,16 +50,16 @@ class Remembered:
 
 def memory_key(version: str, slot: int | None = None) -> bytes:
     """The key of a block of a view's facts; without a slot, that of the list of blocks."""
-    return version[:16].encode() + b"@" + (b"" if slot is None else b"%d" % slot)
+    return stored_name(version) + b"@" + (b"" if slot is None else b"%d" % slot)
 
 
 class Memory:
     """Of one view in the online store."""
 
-    def __init__(self, store: OnlineReader, version: str, *, anew: bool) -> None:
-        """Read it; `anew`: what is stored counts for nothing."""
+    def __init__(self, store: OnlineReader, version: str) -> None:
+        """Read it."""
         self._version = version
-        [data] = [None] if anew else store.get([memory_key(version)])
+        [data] = store.get([memory_key(version)])
         self._blocks = [] if data is None else _blocks.decode(data)
         found = store.get([memory_key(version, one.slot) for one in self._blocks])
         self._held = [_decoded(data) for data in found]
@@ -92,7 +93,7 @@ class Memory:
             blocks.append(_Block(slot, len(together.fact), int(together.seen_us.max())))
             items[memory_key(self._version, slot)] = _encoded(together)
         for left in {block.slot for block in self._blocks} - {block.slot for block in blocks}:
-            items[memory_key(self._version, left)] = b""
+            items[memory_key(self._version, left)] = None
         return {**items, memory_key(self._version): _encoder.encode(blocks)}
 
 

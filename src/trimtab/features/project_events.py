@@ -9,7 +9,6 @@ holds them is next touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +42,7 @@ class ProjectEvents:
     view: Aggregation
     version: str
     floor_us: int  # questions before it are not answered
-    anew: bool  # the rows are all that there are; what is stored, if anything, counts for nothing
+    first: bool  # nothing is stored yet: the rows are all that there are
 
     def __call__(self, new: pl.LazyFrame) -> Items:
         """The items to write.
@@ -52,7 +51,7 @@ class ProjectEvents:
             new: rows in the order of arrival. All became known after all that is stored: ingest sees to it.
         """
         source, by = self.view.source, self.view.by
-        if self.anew:
+        if self.first:
             new = seen_after(source, new, self._oldest_us)
         found = with_corrections(source, new.select(self.view.reads).collect())
         kind = kind_of(found.schema[self.view.of])
@@ -67,15 +66,13 @@ class ProjectEvents:
         rows = rows.with_columns(pl.max_horizontal(_EVENT, _KNOWN).alias(_SEEN))
         held = pl.col(_SEEN) > self._oldest_us, pl.col(UNTIL) > pl.max_horizontal(_KNOWN, self.floor_us)
         counted = measured(self.view, rows, kind).drop_nulls(by).filter(held).collect()
-        first = rows.filter(pl.col(_FACT) != NO_FACT).group_by(_FACT, maintain_order=True)
+        told = rows.filter(pl.col(_FACT) != NO_FACT).group_by(_FACT, maintain_order=True)
+        ended: Ended = {}
         items: Items = {}
-        if set(by) <= set(source.keys):
-            ended = self._ended_at_home(first.agg(*(pl.first(one) for one in by), pl.min(_KNOWN)).collect())
-        else:
-            ended, items = self._ended_anywhere(first.agg(pl.min(_KNOWN)).collect(), counted)
-        if self.anew:
-            for entity in rows.filter(held[0]).select(by).drop_nulls().unique().collect().rows():
-                ended.setdefault(codec.key(self.version, entity), {})
+        if not set(by) <= set(source.keys):
+            ended, items = self._ended_anywhere(told.agg(pl.min(_KNOWN)).collect(), counted)
+        elif not self.first:
+            ended = self._ended_at_home(told.agg(*(pl.first(one) for one in by), pl.min(_KNOWN)).collect())
         return {**items, **self._lists(counted, kind, ended)}
 
     @property
@@ -91,7 +88,7 @@ class ProjectEvents:
 
     def _ended_anywhere(self, first: pl.DataFrame, counted: pl.DataFrame) -> tuple[Ended, Items]:
         """Where the lists of the older versions are remembered; and what is to be remembered from now on."""
-        memory = Memory(self.store, self.version, anew=self.anew)
+        memory = Memory(self.store, self.version)
         ended = memory.lists_of(first[_FACT].to_numpy(), first[_KNOWN].to_numpy())
         current = counted.filter(pl.col(UNTIL) == NEVER, pl.col(_FACT) != NO_FACT)
         entities = current.select(self.view.by).unique(maintain_order=True)
@@ -110,12 +107,10 @@ class ProjectEvents:
         gaining = [codec.key(self.version, entity) for entity in entities.iter_rows()]
         gains = set(gaining)
         losing = [name for name in ended if name not in gains]
-        stored = list(self._stored([*gaining, *losing]))
+        touched = [*gaining, *losing]
+        found = dict(zip(touched, self.store.get(touched), strict=True))
         # Without new events and without older ones there is nothing to write.
-        names = gaining + [
-            name for name, data in zip(losing, stored[len(gaining) :], strict=True) if data or self.anew
-        ]
-        found = dict(zip([*gaining, *losing], stored, strict=True))
+        names = gaining + [name for name in losing if found[name] is not None]
         old = [_with_ends(decode_events(found[name]), ended.get(name)) for name in names]
         new, place, words = self._new(counted, entities, kind)
         shift = np.array([len(one.words) for one in old], np.int64)
@@ -133,8 +128,11 @@ class ProjectEvents:
         chosen = chosen[np.argsort(group[chosen], kind="stable")]  # older ones first: they arrived before
         edges = np.searchsorted(group[chosen], np.arange(len(names) + 1))
         columns = [one[chosen] for one in (event_us, known_us, value, fact, until_us)]
-        items = {}
+        items: Items = {}
         for number, name in enumerate(names):
+            if edges[number] == edges[number + 1]:
+                items[name] = None
+                continue
             event_us, known_us, value, fact, until_us = (one[edges[number] : edges[number + 1]] for one in columns)
             told = [*old[number].words, *words] if kind == "text" else ()
             items[name] = encode_events(StoredEvents(event_us, known_us, value, fact, until_us, kind, told))
@@ -149,9 +147,6 @@ class ProjectEvents:
         place = counted.select(by).join(entities.with_row_index("_place"), on=by, maintain_order="left")["_place"]
         event_us, known_us, fact, until_us = (counted[name].to_numpy() for name in (_EVENT, _KNOWN, _FACT, UNTIL))
         return StoredEvents(event_us, known_us, value, fact, until_us), place.cast(pl.Int64).to_numpy(), words
-
-    def _stored(self, keys: list[bytes]) -> Iterable[bytes | None]:
-        return [None] * len(keys) if self.anew else self.store.get(keys)
 
 
 def _with_ends(events: StoredEvents, facts: dict[int, int] | None) -> StoredEvents:

@@ -21,8 +21,8 @@ class OnlineReader(Protocol):
 class OnlineWriter(Protocol):
     """Used by one writer process at a time."""
 
-    def put(self, items: Mapping[bytes, bytes]) -> None:
-        """Write all items, or none; keys have 1 to 511 bytes.
+    def put(self, items: Mapping[bytes, bytes | None]) -> None:
+        """Write all items, or none; None removes a key. Keys have 1 to 511 bytes.
 
         Raises:
             OnlineStoreUnavailable: a server does not take them.
