@@ -64,3 +64,18 @@ def test_the_rows_behind_values_are_those_of_the_oracle(
         assert len(one.shown) == min(one.rows, 3)
         assert bool(one.versions) == bool(one.rows)
         assert "_version" not in "".join(key for row in one.shown for key in row)
+
+
+def test_rows_that_a_filter_leaves_out_and_former_versions_are_not_shown() -> None:
+    rows = [
+        Row("JFK", None, 1, 1, 1.0, True, "a", 1),
+        Row("JFK", None, 2, 3, 5.0, True, "b", 1),  # the same fact, corrected
+        Row("JFK", None, 2, 2, 9.0, False, "c", 2),
+    ]
+    words = aggregate(SOURCE, by="a", of="word", windows=["12h"], how=["distinct"], where="flag", name="words")
+    versions = HeldVersions(rows, range(world.LAST + 1))
+    asked = world.asked([("JFK", None, 4)])
+    [window] = provenance(
+        FeatureSet((words,), {SOURCE.name: SOURCE}), asked.drop("at"), asked["at"][0], versions.frame
+    )
+    assert [(row["x"], row["word"]) for row in window.shown] == [(5.0, "b")]

@@ -10,10 +10,13 @@ from typing import Any
 import polars as pl
 
 from trimtab.features.aggregation import Aggregation
+from trimtab.features.corrections import UNTIL, with_corrections
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import view_facts
 from trimtab.features.on_request import RequestFeatures
 from trimtab.features.view import FeatureView
+from trimtab.features.window_values import VALUE, kind_of, measured
+from trimtab.features.windows.events import NEVER
 from trimtab.kernel.source import Source
 
 _SHOWN = 3
@@ -70,10 +73,14 @@ def _newest(
 
 
 def _window(view: Aggregation, question: pl.DataFrame, at: datetime, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The rows that count: of each fact the newest version known at the instant, if it is in the longest window."""
     time = view.source.known if view.window_on == "known_time" else view.source.event_time
+    known = with_corrections(view.source, rows.filter(pl.col(view.source.known) <= at).collect())
+    if UNTIL in known.columns:
+        known = known.filter(pl.col(UNTIL) == NEVER).drop(UNTIL)
+    counted = measured(view, known.lazy(), kind_of(known.schema[view.of])).drop(VALUE)
     return (
-        rows.join(question.lazy().select(view.by), on=view.by)
-        .filter(pl.col(view.source.known) <= at, pl.col(view.of).cast(pl.Float64).is_finite())
+        counted.join(question.lazy().select(view.by), on=view.by)
         .filter(pl.col(time) > at - view.span, pl.col(time) <= at)
         .sort(view.source.known, maintain_order=True)
         .collect()
