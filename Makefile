@@ -48,7 +48,7 @@ format: .venv/.installed-dev ## let ruff format, and mend what it can
 	@$(BIN)/ruff format
 
 bench: .venv/.installed-dev ## durable steps beside Prefect and ZenML; takes long, loads the machine
-	@$(BIN)/python benchmarks/steps/run.py
+	@$(BIN)/python -m benchmarks.steps.run
 
 lock: ## resolve all dependencies anew and write constraints.txt
 	@./tools/lock $(PYTHON)

@@ -34,7 +34,7 @@ def third(view2: pl.LazyFrame) -> pl.LazyFrame:
 def main(folder: Path, questions: Path, views: int, how: str) -> None:
     names = [f"view{number}" for number in range(views)]
     sources = {
-        name: Source(name, f"{name}.parquet", event_time="event", known_time="known", key="entity")
+        name: Source(name, f"{name}.parquet", event_time="event", known_time="known", key=("entity", "event"))
         for name in names
     }
     features = FeatureSet((first, second, third)[:views], sources)

@@ -1,6 +1,6 @@
 """Durable steps beside Prefect and ZenML: what a step costs when it does nothing.
 
-    python benchmarks/steps/run.py [--rounds 5] [--steps 100]
+    python -m benchmarks.steps.run [--rounds 5] [--steps 100]
 
 The job: a pipeline of 100 steps, one after the other, each adding one to the number of the step before; run once
 (cold), then again as a new run (all steps from the cache). Times are of the call alone: imports, start of the
@@ -30,8 +30,9 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks.peers import peer_python
+
 HERE = Path(__file__).parent
-VENVS = HERE.parent / ".venvs"
 
 # Prefect 3.8 and 3.9 do not start with the newest FastAPI.
 PEERS = {"prefect": ["prefect>=3.8,<4", "fastapi<0.140"], "zenml": ["zenml[local]>=0.98,<0.99"]}
@@ -49,7 +50,7 @@ QUIET = {
 
 _README = """# Durable steps beside Prefect and ZenML
 
-Made by `python benchmarks/steps/run.py`, whose docstring says what is measured and how; all times are in
+Made by `python -m benchmarks.steps.run`, whose docstring says what is measured and how; all times are in
 `results.json`. A pipeline of {steps} steps that do nothing, one after the other, cold and then from the cache.
 Best of {rounds} rounds (median); ratios are of best rounds. {cpus} CPUs, Python {python}; a load above 1
 before a round means that others were at work on the machine.
@@ -68,18 +69,6 @@ class Measured:
     cold_s: list[float] = field(default_factory=list)  # all steps run
     cached_s: list[float] = field(default_factory=list)  # all steps from the cache
     load: list[float] = field(default_factory=list)  # of the machine in the minute before
-
-
-def peer_python(name: str) -> str:
-    """The interpreter of a peer's virtual environment, which is made if it is not there."""
-    folder = VENVS / name
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        print(f"installing {' '.join(PEERS[name])} …", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS[name]], check=True)
-        (folder / "ready").touch()
-    return str(python)
 
 
 def version(python: str, package: str) -> str:
@@ -152,7 +141,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["trimtab", *PEERS], help="measure one system, write no results")
     asked = parser.parse_args()
     names = [asked.only] if asked.only else ["trimtab", *PEERS]
-    pythons = {name: sys.executable if name == "trimtab" else peer_python(name) for name in names}
+    pythons = {name: sys.executable if name == "trimtab" else peer_python(name, PEERS[name]) for name in names}
     found = [Measured(name, version(python, name)) for name, python in pythons.items()]
     for number in range(asked.rounds):
         for each in found:

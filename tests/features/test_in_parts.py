@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from trimtab.features.aggregation import aggregate
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.in_parts import features_in_parts, write_features
 from trimtab.features.offline import offline_features
+from trimtab.features.on_request import RequestFeatures
 from trimtab.features.view import feature_view
 from trimtab.kernel.source import Source
 
@@ -74,11 +76,17 @@ def test_no_questions(tmp_path: Path) -> None:
 def test_a_file_that_was_begun_does_not_look_whole(tmp_path: Path) -> None:
     path = tmp_path / "features.parquet"
     path.write_bytes(b"before")
-    late = ASKED.lazy().map_batches(_fails_at_the_end, schema=ASKED.schema)
+    parts = []
+
+    def breaks(request: pl.LazyFrame) -> pl.LazyFrame:
+        parts.append(request.collect().height)
+        if len(parts) == 4:
+            raise OSError("the disk is gone")
+        return request.select(hour=pl.col("at").dt.hour())
+
+    broken = replace(FEATURES, declared=(*FEATURES.declared, RequestFeatures("hour", breaks, "", "here:1")))
     with pytest.raises(OSError, match="gone"):
-        write_features(FEATURES, late, "at", facts, path, part_rows=10)
+        write_features(broken, ASKED.lazy(), "at", facts, path, part_rows=10)
+    assert parts == [0, 10, 10, 10]
     assert path.read_bytes() == b"before"
-
-
-def _fails_at_the_end(frame: pl.DataFrame) -> pl.DataFrame:
-    raise OSError(f"the disk is gone after {frame.height} rows")
+    assert list(tmp_path.iterdir()) == [path]

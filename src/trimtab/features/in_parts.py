@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 import pyarrow as pa
@@ -34,17 +37,28 @@ def write_features(
     features: FeatureSet, questions: pl.LazyFrame, at: str, facts: Facts, to: Path, part_rows: int = PART_ROWS
 ) -> int:
     """`features_in_parts` as a Parquet file; the number of rows. A file that stands there was written whole."""
-    half = to.with_name(f".{to.name}.half")
-    rows = 0
-    parts = features_in_parts(features, questions, at, facts, part_rows)
+    # A name of its own for every writer: two of the same file must not write into each other's.
+    with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete=False) as half:
+        try:
+            rows = _written(features_in_parts(features, questions, at, facts, part_rows), half)
+            half.flush()
+            os.fsync(half.fileno())
+        except BaseException:
+            Path(half.name).unlink()
+            raise
+    Path(half.name).rename(to)
+    return rows
+
+
+def _written(parts: Iterator[pl.DataFrame], file: IO[bytes]) -> int:
     first = next(parts)
     # Of floats hardly two are equal: a dictionary of them costs time and saves nothing.
     repeating = [name for name, kind in first.schema.items() if not kind.is_float()]
-    with pq.ParquetWriter(half, _arrow(first).schema, compression="lz4", use_dictionary=repeating) as writer:
+    rows = 0
+    with pq.ParquetWriter(file, _arrow(first).schema, compression="lz4", use_dictionary=repeating) as writer:
         for part in parts:
             writer.write_table(_arrow(part))
             rows += part.height
-    half.rename(to)
     return rows
 
 
