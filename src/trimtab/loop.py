@@ -18,6 +18,7 @@ from trimtab.house.house import House
 from trimtab.house.projecting import project
 from trimtab.house.source_alarms import blocked, whole
 from trimtab.kernel.canonical import short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import Busy, Refused
 from trimtab.kernel.happening import Happening
 from trimtab.monitoring.explain import told_of as measured
@@ -65,7 +66,9 @@ def ingest(house: House, now: datetime) -> Iterator[Happening]:
 def materialise(house: House) -> Iterator[Happening]:
     """Features: new dataset versions are projected into the online store."""
     if done := project(house):
-        yield Happening("features", f"{done} dataset versions projected into the online store", "routine")
+        yield Happening(
+            "features", f"{counted(done, 'dataset version')} projected into the online store", "routine"
+        )
 
 
 def train(house: House, now: datetime, actor: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import polars as pl
 
 from trimtab.data.check import check_source
+from trimtab.data.check_checks import check_checks
 from trimtab.data.leak_check import check_leaks
 from trimtab.data.reading import open_source
 from trimtab.deployment.policies import RolloutPolicy, blue_green
@@ -176,6 +177,7 @@ class System:
         schemas: dict[str, pl.Schema] = {}
         for source in self.sources:
             yield from check_source(source, project, schemas)
+        yield from check_checks(self.sources, schemas)
         request = pl.Schema()
         if self._listed(self.question.source):
             yield from self._question(schemas.get(self.question.source.name), request)

@@ -120,6 +120,20 @@ def test_a_draft_is_written_loads_and_is_not_overwritten(shop: Path) -> None:
     file.unlink()
 
 
+def test_a_draft_that_cannot_be_written_is_told(shop: Path) -> None:
+    (shop / "contracts_orders.py").mkdir()
+    status, _, error = call(shop, "data", "infer", "orders", "--write")
+    assert status == 1 and "the contract cannot be written" in parts(error)["what"] and "a folder" in error
+    (shop / "contracts_orders.py").rmdir()
+    assert not list(shop.glob("*.half"))
+
+
+def test_a_draft_knows_nothing_of_later(shop: Path) -> None:
+    first, _ = body(shop, "log", "outcomes")["versions"]
+    shown = call(shop, "data", "infer", "outcomes", "--now", first["known_until"])[1]
+    assert f"as far as {first['rows'] + first['quarantined']:,} rows can tell" in shown
+
+
 def test_rows_are_listed_and_released_once(shop: Path) -> None:
     refused = body(shop, "quarantine", "outcomes")
     reason = "order_id: str_matches('O00[02468]')"
@@ -171,6 +185,10 @@ def test_a_warning_is_an_alarm_that_is_told_once_and_ends(shop: Path) -> None:
             ["release", "orders", "--why", "x", "--reason", "price_eur"],
             "letting rows out of quarantine was refused",
         ),
+        (["release", "outcomes", "--reason", "zzz", "--why", "x"], "there is no row"),
+        (["release", "outcomes", "--reason", "order_id", "--why", " "], "why has a value"),
+        (["checkout", "orders@1", "--to", "x.xlsx"], "--to has a value"),
+        (["diff", "products", "1", "2"], "telling versions apart was refused"),
     ],
 )
 def test_mistakes_are_told(shop: Path, arguments: list[str], told: str) -> None:

@@ -168,3 +168,28 @@ def test_a_source_whose_event_time_is_its_known_time_cannot_be_back_filled(room:
     [reason] = room.quarantine(source)["_reason"]
     assert reason.startswith(f"delivered late: due by {hour(4).isoformat()}")
     assert room.look(source, hour(6) + timedelta(days=1)) is None
+
+
+def test_a_source_that_recovers_without_rows_is_whole_and_its_late_rows_are_still_known_late(room: Room) -> None:
+    """No version says so: nothing came. Rows that were due by the broken look were not known before."""
+    feed = Feed(table(("a", 0, 1, 1)))
+    source = source_of(feed)
+    room.look(source, hour(2))
+    whole = feed.frame
+    broken = whole.with_columns(pl.col("known").dt.replace_time_zone(None))
+    feed.frame = broken
+    blocked(room, source, 3)
+    assert room.ingest.blocked(source) is not None
+    feed.frame = whole
+    assert room.look(source, hour(4)) is None
+    assert room.look(source, hour(4.5)) is None
+    assert room.ingest.blocked(source) is None
+    assert [one.kind for one in room.reader.entries()][-2:] == ["source.blocked", "source.whole"]
+    feed.frame = broken
+    blocked(room, source, 5)
+    block = room.ingest.blocked(source)
+    assert block is not None and block.since_us == to_us(hour(5))
+    feed.frame = table(("a", 0, 1, 1), ("b", 0, 2.5, 2))
+    version = room.look(source, hour(6))
+    assert version is not None and version.repaired and version.backfilled == 1
+    assert room.ingest.blocked(source) is None

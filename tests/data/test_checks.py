@@ -12,6 +12,7 @@ from tests.data.room import Feed, Room
 
 import trimtab as tt
 from trimtab.data.check import check_source
+from trimtab.data.check_checks import check_checks
 from trimtab.data.explain import told_of
 from trimtab.kernel.errors import ContractBreach, InvalidValue
 from trimtab.kernel.source import Source
@@ -206,8 +207,9 @@ def test_pandera_s_own_warnings_are_told(room: Room) -> None:
     assert made is not None and made.warned == (("seats: less_than_or_equal_to(50)", 1),)
 
 
-def problems(source: Source) -> list[str]:
-    found = check_source(source, Path(), {"planes": PLANES.schema})
+def problems(source: Source, *others: Source) -> list[str]:
+    schemas = {"planes": PLANES.schema}
+    found = [*check_source(source, Path(), schemas), *check_checks([source, *others], schemas)]
     return [str(one) for one in found]
 
 
@@ -224,7 +226,7 @@ def test_settings_are_looked_at_before_anything_runs() -> None:
         (tt.checks.freshness, "a list of trimtab.checks.freshness"),
     ]
     for check, told in wrong:
-        [problem] = problems(source_of(feed, check))
+        [problem] = problems(source_of(feed, check), planes)
         assert told in problem
     assert problems(source_of(feed, tt.checks.freshness("6h"), tt.checks.volume(at_least=1))) == []
     contract = pa.DataFrameSchema({"seats": pa.Column(pl.Int64, metadata={"action": "drop"})})
@@ -232,3 +234,42 @@ def test_settings_are_looked_at_before_anything_runs() -> None:
     assert "action of seats" in problem and "warn, quarantine, block" in problem
     with pytest.raises(InvalidValue):
         tt.checks.freshness("soon").find(None)  # type: ignore[arg-type]
+
+
+def test_a_check_refers_to_a_listed_source_and_to_values_of_its_kind() -> None:
+    planes, feed = source_of(Feed(PLANES), name="planes"), Feed(flights(("a", 1, "N1")))
+    source = source_of(feed, tt.checks.refers_to(planes, "plane", key="id"))
+    assert problems(source, planes) == []
+    [problem] = problems(source)
+    assert "uses a source that the system does not list" in problem and "add it to System(sources=…)" in problem
+    unlike = source_of(feed, tt.checks.refers_to(planes, "plane", key="seats"))
+    [problem] = problems(unlike, planes)
+    assert "compares columns of unlike types" in problem
+    assert "plane: String, seats of 'planes': Int64" in problem
+
+
+def test_what_cannot_be_looked_up_blocks_with_its_cause(room: Room) -> None:
+    """A feed's function may change a column's type after the system was checked."""
+    planes = source_of(Feed(PLANES), name="planes")
+    feed = Feed(flights(("a", 1, "N1")).with_columns(pl.lit(7).alias("plane")))
+    source = source_of(feed, tt.checks.refers_to(planes, "plane", key="id", action="warn"))
+    room.look(planes, hour(2))
+    with pytest.raises(ContractBreach, match="it cannot be checked") as caught:
+        room.look(source, hour(2))
+    assert "mend the feed, or change the check" in str(caught.value)
+
+
+def test_a_row_refused_after_the_contract_changed_it_lies_in_quarantine_as_it_came(room: Room) -> None:
+    columns = {"seats": pa.Column(pl.Int64), "class": pa.Column(pl.String, default="economy")}
+    contract = pa.DataFrameSchema(columns, add_missing_columns=True, coerce=True)
+    planes = source_of(Feed(PLANES), name="planes")
+    rows = flights(("a", 1, "N1"), ("b", 1, "N9"))
+    check = tt.checks.refers_to(planes, "plane", key="id")
+    source = source_of(Feed(rows), check, contract=contract)
+    room.look(planes, hour(2))
+    made = room.look(source, hour(2))
+    assert made is not None and (made.rows, made.quarantined) == (1, 1)
+    assert room.rows(source)["class"].to_list() == ["economy"]
+    refused = room.quarantine(source)
+    assert "class" not in refused.columns
+    assert refused["id"].to_list() == ["b"]

@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "list": (pl.List(pl.Int64()), st.lists(st.integers(0, 9), max_size=2)),
     "struct": (pl.Struct({"a": pl.Int64()}), st.fixed_dictionaries({"a": st.integers(0, 9)})),
     "category": (pl.Categorical(), st.sampled_from(["x", "y"])),
+    "odd category": (pl.Categorical(), st.sampled_from(["a\nimport os", '"', "\\", "\u2028x", "", "#"])),
     "price": (pl.Decimal(12, 2), st.decimals(-1000, 1000, places=2)),
     "local": (pl.Datetime("ms", "America/New_York"), st.just(NOW)),
 }

@@ -123,6 +123,27 @@ def test_a_review_waits_for_its_instant_and_is_not_lost_by_a_clock_that_goes_bac
     assert version is not None and version.known_until_us == to_us(hour(9))
 
 
+def test_reviews_that_stand_in_the_wrong_order_are_all_carried_out_once(room: Room) -> None:
+    """The clock went back between two reviews: the second waits for the first, for versions count them."""
+    source = source_of(Feed(FIRST))
+    room.look(source, hour(2))
+    names = named(room)
+    release(room, source, names["b"], at=6)
+    release(room, source, names["c"], at=3)
+    assert room.look(source, hour(4)) is None
+    version = room.look(source, hour(7))
+    assert version is not None and (version.released, version.releases) == (2, 2)
+    assert [id for id, _ in held(room, source)] == ["a", "b", "c"]
+    assert room.look(source, hour(8)) is None
+
+
+def test_a_review_says_why(room: Room) -> None:
+    source = source_of(Feed(FIRST))
+    room.look(source, hour(2))
+    with pytest.raises(InvalidValue, match="a sentence for the ledger"):
+        quarantine(room).release(source, [named(room)["b"]], "", by="user:ada", why="  ", now=hour(3))
+
+
 def test_late_rows_are_still_found_beside_released_ones(room: Room) -> None:
     feed = Feed(FIRST)
     source = source_of(feed)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from tests.data.room import Room
 
 from trimtab.data.reading import open_source
@@ -75,6 +78,67 @@ def test_a_column_of_a_csv_file_may_be_empty_for_long(project: Path) -> None:
     frame = open_source(source_of("data/long.csv"), project).collect()
     assert frame.schema["seats"] == pl.Float64
     assert frame["seats"].drop_nulls().to_list() == [7.5]
+
+
+def csv_folder(project: Path, *files: str) -> Source:
+    (project / "feed").mkdir()
+    for number, text in enumerate(files):
+        (project / "feed" / f"{number}.csv").write_text(text)
+    return source_of("feed")
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_column_may_be_empty_in_one_file(project: Path, empty: int) -> None:
+    lines = [f"{number},2013-04-01T00:00:00Z,{number}.5,2013-04-01\n" for number in range(3)]
+    lines[empty] = f"{empty},2013-04-01T00:00:00Z,,\n"
+    source = csv_folder(project, *(f"id,at,seats,day\n{line}" for line in lines), "id,at,seats,day\n")
+    frame = open_source(source, project).sort("id").collect()
+    assert frame.schema == {
+        "id": pl.Int64(),
+        "at": pl.Datetime("us", "UTC"),
+        "seats": pl.Float64(),
+        "day": pl.Date(),
+    }
+    assert frame["seats"].to_list() == [None if number == empty else number + 0.5 for number in range(3)]
+    assert frame["at"].to_list() == [NOW] * 3
+
+
+CELLS = st.sampled_from(
+    [
+        *("", "", "", "1", "-7", "2.50", "1e5", "true", "x", '"3"', "10:00:00"),
+        *("2013-04-01", "2013-04-01T00:00:00", "2013-04-01T00:00:00Z", "2013-04-01T02:00:00+02:00"),
+    ]
+)
+ROW = st.tuples(CELLS, CELLS, CELLS)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(ROW, max_size=3), min_size=2, max_size=4))
+def test_many_csv_files_are_as_one(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[tuple[str, ...]]]
+) -> None:
+    """The oracle: Polars, given one file with all their rows."""
+    project = tmp_path_factory.mktemp("many")
+    texts = ["".join(f"k,{','.join(row)}\n" for row in part) for part in parts]
+    (project / "one.csv").write_text("id,a,b,c\n" + "".join(texts))
+    many = open_source(csv_folder(project, *(f"id,a,b,c\n{text}" for text in texts)), project).collect()
+    assert_frame_equal(many, open_source(source_of("one.csv"), project).collect())
+
+
+@pytest.mark.parametrize(
+    ("other", "got"),
+    [
+        ("at,id\n2013-04-01T00:00:00Z,y\n", "1.csv has at, id"),
+        ("id,at,x\ny,2013-04-01T00:00:00Z,1\n", "1.csv has id, at, x"),
+        ("", "1.csv: empty CSV"),
+    ],
+)
+def test_a_csv_file_that_is_not_like_the_first_is_named(project: Path, other: str, got: str) -> None:
+    source = csv_folder(project, "id,at\nx,2013-04-01T00:00:00Z\n", other)
+    with pytest.raises(SourceUnreadable) as unreadable:
+        open_source(source, project)
+    assert unreadable.value.where == source.place
+    assert got in unreadable.value.got
 
 
 def raises() -> pl.DataFrame:
@@ -155,3 +219,10 @@ def test_files_may_be_added_to_a_pattern(room: Room) -> None:
     later.write_parquet(room.project / "0.parquet")
     room.look(source, NOW.replace(day=3))
     assert room.rows(source)["id"].to_list() == ["a", "b"]
+
+
+def test_whole_numbers_of_many_csv_files_may_be_wide(project: Path) -> None:
+    source = csv_folder(project, "id,at,n\nx,,7\n", "id,at,n\ny,,9223372036854775808\n")
+    frame = open_source(source, project).collect()
+    assert frame.schema["n"] == pl.Int128
+    assert frame["n"].to_list() == [7, 2**63]

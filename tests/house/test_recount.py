@@ -19,7 +19,14 @@ from trimtab.kernel.route import BUCKETS
 
 UNTIL = canary_life.period(12).settled
 # Kept in the ledger, and decided by nobody.
-ROUTINE = {"source.versioned", "source.still_blocked", "segments.compacted", "evidence.measured", "rollout.looked"}
+ROUTINE = {
+    "source.versioned",
+    "source.still_blocked",
+    "source.whole",
+    "segments.compacted",
+    "evidence.measured",
+    "rollout.looked",
+}
 APPENDED = re.compile(r'(?:append\(\s*|if told else |RAISED, OVER = |, )f?"([a-z]+\.[a-z_{}.]+)"')
 
 

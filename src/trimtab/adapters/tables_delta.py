@@ -155,7 +155,7 @@ class DeltaTables:
         name = f"{hashlib.sha256(append.encode() + data).hexdigest()}.parquet"
         path = "/".join([*(f"{column}={value}" for column, value in partition.items()), name])
         target = self._folder(table) / path
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as half:
             half.write(data)
         Path(half.name).rename(target)

@@ -23,16 +23,17 @@ from trimtab.cli.lazy import plain_app
 from trimtab.cli.screen import MARKS, Screen
 from trimtab.cli.session import session
 from trimtab.data.diff import diff as difference
-from trimtab.data.infer import contract_name, file_name
+from trimtab.data.infer import contract_name
 from trimtab.house.datasets import (
     check_out,
     draft_contract,
     quarantine_of,
     source_of,
     version_named,
+    write_contract,
 )
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import DatasetVersion
-from trimtab.kernel.errors import Refused
 from trimtab.kernel.happening import Mark
 from trimtab.kernel.moment import parse_instant
 from trimtab.loop import take
@@ -60,7 +61,7 @@ def ls(as_json: Annotated[bool, _JSON] = False) -> None:
 @app.command()
 def log(
     source: Annotated[str, _SOURCE],
-    last: int = typer.Option(20, help="How many versions."),
+    last: int = typer.Option(20, min=1, help="How many versions."),
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Versions: what each brought, knew and refused."""
@@ -109,18 +110,16 @@ def infer(
     source: Annotated[str, _SOURCE],
     write: bool = typer.Option(False, "--write", help="Write contracts_SOURCE.py beside the system's file."),
     force: bool = typer.Option(False, "--force", help="Write over a file that is there."),
+    now: str = typer.Option("", help="ISO 8601 time with a zone, in place of the clock."),
 ) -> None:
-    """Draft a contract from what a source offers."""
-    with session(checked=False) as open_:
+    """Draft a contract from what is known of a source."""
+    with session(now, checked=False) as open_:
         found = source_of(open_.house, source)
-        text = draft_contract(open_.house, found)
-        file = open_.house.project.folder / file_name(found)
-    if not write:
-        print(text, end="")
-        return
-    if file.exists() and not force:
-        raise Refused("writing over a contract", because=f"{file} is there", do="look at it, then say --force")
-    file.write_text(text, encoding="utf-8")
+        text = draft_contract(open_.house, found, open_.now)
+        if not write:
+            print(text, end="")
+            return
+        file = write_contract(open_.house, found, text, force=force)
     screen = Screen()
     _say(screen, "good", f"{file} holds {contract_name(found)}: review it")
     screen.note(
@@ -132,7 +131,7 @@ def infer(
 def quarantine(
     source: Annotated[str, _SOURCE],
     reason: str = typer.Option("", help="Only rows whose reason contains this."),
-    last: int = typer.Option(20, help="How many rows."),
+    last: int = typer.Option(20, min=1, help="How many rows."),
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Rows that were refused, with their reasons."""
@@ -162,9 +161,8 @@ def release(
         actor = f"user:{by}" if by else open_.actor
         with house.alone():
             fresh = quarantine_of(house).release(found, named, reason, by=actor, why=why, now=open_.now)
-        count = "1 row" if len(fresh) == 1 else f"{len(fresh):,} rows"
         if fresh:
-            _say(screen, "good", f"{count} of {source} reviewed by {actor}")
+            _say(screen, "good", f"{counted(len(fresh), 'row')} of {source} reviewed by {actor}")
         else:
             _say(screen, "routine", "nothing to do: these rows were let in before")
         for happened in take(house, open_.now):

@@ -9,17 +9,17 @@ import polars as pl
 from rich.markup import escape
 
 from trimtab.cli.screen import BAD, GOOD, MARKS, UNSURE, Screen, faint
-from trimtab.data.block import Block, Blocks
+from trimtab.data.contract import REASON
 from trimtab.data.diff import Diff
 from trimtab.data.quarantine import ROW
 from trimtab.house.datasets import profiles_of, quarantine_of
 from trimtab.house.house import House
 from trimtab.kernel.canonical import Json, short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import DatasetVersion, version_id
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.source import Source
 
-_REASON = "_reason"
 _VALUES = 60  # characters of a refused row's values
 
 
@@ -34,7 +34,7 @@ def show_sources(screen: Screen, house: House) -> None:
 
 def _source_row(house: House, source: Source) -> tuple[str, ...]:
     versions = house.versions.all(source.name)
-    block = _block(house, source)
+    block = house.ingest.blocked(source)
     state = f"[{GOOD}]whole[/]"
     if block is not None:
         state = f"[{BAD}]blocked[/] {faint(f'since {_minute(block.since_us)}')}"
@@ -45,7 +45,7 @@ def _source_row(house: House, source: Source) -> tuple[str, ...]:
         str(len(versions)),
         _minute(versions[-1].known_until_us) if versions else "",
         f"{sum(one.rows for one in versions):,}",
-        _some(sum(one.quarantined - one.released for one in versions)),
+        _some(_quarantined(versions)),
         state,
     )
 
@@ -54,14 +54,14 @@ def sources_json(house: House) -> list[dict[str, Any]]:
     """The same for programs."""
     found = []
     for source in house.system.sources:
-        versions, block = house.versions.all(source.name), _block(house, source)
+        versions, block = house.versions.all(source.name), house.ingest.blocked(source)
         found.append(
             {
                 "source": source.name,
                 "version": len(versions),
                 "known_until": _iso(versions[-1]) if versions else None,
                 "rows": sum(one.rows for one in versions),
-                "quarantined": sum(one.quarantined for one in versions),
+                "quarantined": _quarantined(versions),
                 "released": sum(one.released for one in versions),
                 "blocked_since": from_us(block.since_us).isoformat() if block else None,
             }
@@ -69,14 +69,19 @@ def sources_json(house: House) -> list[dict[str, Any]]:
     return found
 
 
+def _quarantined(versions: list[DatasetVersion]) -> int:
+    """Rows that are in quarantine now."""
+    return sum(one.quarantined - one.released for one in versions)
+
+
 def show_log(screen: Screen, house: House, source: Source, last: int) -> None:
     """The newest versions, newest first."""
     versions = house.versions.all(source.name)
-    screen.title(source.name, f"{len(versions):,} version{'s' if len(versions) != 1 else ''}")
+    screen.title(source.name, counted(len(versions), "version"))
     if not versions:
         screen.note("nothing is ingested yet: trimtab tick")
     before = {one.number: other for one, other in zip(versions[1:], versions, strict=False)}
-    shown = versions[::-1][: max(0, last)]
+    shown = versions[::-1][:last]
     if shown:
         rows = [_log_row(one, before.get(one.number)) for one in shown]
         head = ("version", "known until (UTC)", "rows", "quarantined", "back-filled", "digest", "")
@@ -84,14 +89,14 @@ def show_log(screen: Screen, house: House, source: Source, last: int) -> None:
     for at, broken in _blocks(house, source)[-3:]:
         screen.hang(f"  {MARKS['bad']} ", f"blocked {at}: {escape(broken)}")
     if len(versions) > len(shown):
-        screen.note(f"{len(versions) - len(shown):,} older ones: --last {len(versions)}")
+        screen.note(f"{counted(len(versions) - len(shown), 'older one')}: --last {len(versions)}")
 
 
 def _log_row(one: DatasetVersion, before: DatasetVersion | None) -> tuple[str, ...]:
     told = []
     if one.released:
         told.append(f"{one.released:,} let in from quarantine")
-    told += [f"[{UNSURE}]{escape(check)}: {rows:,} rows[/]" for check, rows in one.warned]
+    told += [f"[{UNSURE}]{escape(check)}: {counted(rows, 'row')}[/]" for check, rows in one.warned]
     if one.repaired:
         told.append(f"[{GOOD}]whole again[/]")
     if before is not None and set(before.schema) != set(one.schema):
@@ -137,7 +142,9 @@ def show_diff(screen: Screen, found: Diff) -> None:
         facts.append(("released", f"{found.released:,} from quarantine"))
     screen.facts(facts)
     if not found.changes:
-        screen.note("columns, and what is in them, are as they were: nothing moved by more than chance")
+        screen.note(
+            "columns are as they were, and what is in them: nothing moved by more than chance, no range has grown"
+        )
         return
     screen.table(
         ("column", "what", "before → in the new rows"),
@@ -153,30 +160,35 @@ def diff_json(found: Diff) -> dict[str, Any]:
 def show_quarantine(screen: Screen, house: House, source: Source, reason: str, last: int) -> None:
     """Reasons with their counts, then the newest rows."""
     rows = _refused(house, source, reason)
-    if rows is None or rows.is_empty():
+    if rows is None:
         screen.title(source.name, "nothing in quarantine")
+        return
+    if rows.is_empty():
+        screen.title(source.name, f"no row in quarantine whose reason contains '{reason}'")
+        screen.note(f"all of them: trimtab data quarantine {source.name}")
         return
     waiting = rows.filter(pl.col("_let_in").is_null())
     screen.title(source.name, f"{waiting.height:,} in quarantine, {rows.height - waiting.height:,} let in")
-    counts = waiting.group_by(_REASON).len().sort("len", _REASON, descending=[True, False])
+    counts = waiting.group_by(REASON).len().sort("len", REASON, descending=[True, False])
     screen.table(("rows", "reason"), [(f"{n:,}", escape(text)) for text, n in counts.iter_rows()], right=(0,))
     screen.console.print()
     screen.table(("row", "reason", "values"), [_refused_row(one) for one in _newest(rows, last)])
     if rows.height > last:
         screen.note(f"{rows.height - last:,} more: --last {rows.height}, or --json")
-    screen.note(f"trimtab data release {source.name} --rows NAMES --why TEXT lets rows in after review")
+    if source.known != source.event_time:  # others cannot say when a row came, and let none in
+        screen.note(f"trimtab data release {source.name} --rows NAMES --why TEXT lets rows in after review")
 
 
 def _newest(rows: pl.DataFrame, last: int) -> list[dict[str, Any]]:
-    return list(rows[::-1].head(max(0, last)).iter_rows(named=True))
+    return list(rows[::-1].head(last).iter_rows(named=True))
 
 
 def _refused_row(row: dict[str, Any]) -> tuple[str, ...]:
     values = ", ".join(f"{name} {value}" for name, value in row.items() if not name.startswith("_"))
     values = values if len(values) <= _VALUES else f"{values[: _VALUES - 1]}…"
-    said = f"[{UNSURE}]{escape(row[_REASON])}[/]"
+    said = f"[{UNSURE}]{escape(row[REASON])}[/]"
     if row["_let_in"] is not None:
-        said = f"[{GOOD}]{escape(row['_let_in'])}[/] {faint(row[_REASON])}"
+        said = f"[{GOOD}]{escape(row['_let_in'])}[/] {faint(row[REASON])}"
     return str(row[ROW]), said, faint(values)
 
 
@@ -195,11 +207,7 @@ def _refused(house: House, source: Source, reason: str) -> pl.DataFrame | None:
         name: f"let in by {one.by}: {one.why}" for one in quarantine.reviews(source.name) for name in one.rows
     }
     told = pl.col(ROW).replace_strict(let_in, default=None, return_dtype=pl.String).alias("_let_in")
-    return rows.filter(pl.col(_REASON).str.contains(reason, literal=True)).with_columns(told)
-
-
-def _block(house: House, source: Source) -> Block | None:
-    return Blocks(house.journal, house.reader).of(source.name)
+    return rows.filter(pl.col(REASON).str.contains(reason, literal=True)).with_columns(told)
 
 
 def _blocks(house: House, source: Source) -> list[tuple[str, str]]:

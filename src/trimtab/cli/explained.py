@@ -13,6 +13,7 @@ from trimtab.features.feature_set import by_view
 from trimtab.features.provenance import Provenance
 from trimtab.house.explanation import Explanation
 from trimtab.kernel.canonical import Json, short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
 from trimtab.kernel.happening import Mark
 from trimtab.kernel.moment import from_us
@@ -72,7 +73,7 @@ def _behind(found: Provenance, at: datetime) -> str:
     if not found.versions:
         return faint(found.source)
     versions = " to ".join(version_id(found.source, number) for number in found.versions)
-    count = f"{found.rows:,} row{'s' if found.rows > 1 else ''}"
+    count = counted(found.rows, "row")
     age = f" · {_span(at - found.newest)} old" if found.newest else ""
     return faint(f"{versions} · {count}{age}")
 

@@ -13,6 +13,7 @@ from trimtab.cli.session import Session, session
 from trimtab.governance.audit import verify
 from trimtab.house.comparing import looks
 from trimtab.kernel.canonical import short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.moment import from_us
 
 app = plain_app()
@@ -54,7 +55,7 @@ def _facts(open_: Session) -> list[tuple[str, str]]:
         champion = f"[bold]{short(route.champion)}[/]  {faint(since)}"
     audit = verify(house.reader, house.heads())
     whole = f"[{GOOD}]whole[/]" if audit.ok else f"[{BAD}]NOT whole[/]  {faint('trimtab audit verify')}"
-    count = f"{len(workers)} worker{'s' if len(workers) != 1 else ''}"
+    count = counted(len(workers), "worker")
     live = f"[{GOOD}]up[/]  {faint(count)}" if workers else f"not running  {faint('trimtab up')}"
     ledger = ("ledger", f"{whole}  {faint(f'{audit.entries} entries')}")
     return [("champion", champion), *_beside(open_), ("server", live), *_alarms(open_), ledger]
@@ -90,7 +91,7 @@ def _sources(open_: Session) -> list[tuple[str, ...]]:
         newest = house.versions.current(source.name)
         versions = [house.versions.version(source.name, number) for number in range(1, newest + 1)]
         until = _minute(from_us(versions[-1].known_until_us)) if versions else faint("nothing ingested")
-        refused = sum(one.quarantined for one in versions)
+        refused = sum(one.quarantined - one.released for one in versions)
         count = f"{sum(one.rows for one in versions):,}"
         quarantined = f"[{UNSURE}]{refused:,}[/]" if refused else faint("0")
         rows.append((source.name, str(newest), until, count, quarantined))

@@ -9,9 +9,8 @@ from pathlib import Path
 import pandera.polars as pa
 import polars as pl
 
-from trimtab.data import checks
 from trimtab.data.actions import problems as unknown_actions
-from trimtab.data.checks.check import Check
+from trimtab.data.readers.shown import shown
 from trimtab.data.reading import open_source
 from trimtab.kernel.errors import Misdeclared, NaiveTime, SourceUnreadable, TrimtabError, listed
 from trimtab.kernel.source import Source
@@ -54,12 +53,11 @@ def check_source(source: Source, project: Path, schemas: dict[str, pl.Schema]) -
         yield error
         return
     except (pl.exceptions.PolarsError, OSError) as error:
-        got = (str(error) or type(error).__name__).splitlines()[0]
+        got = shown((str(error) or type(error).__name__).splitlines()[0], of=source.read)
         yield SourceUnreadable(source.name, where=source.place, got=got, do="mend the file")
         return
     schemas[source.name] = schema
     yield from _columns(source, schema)
-    yield from _checks(source, schemas)
     contract = source.contract
     if contract is None:
         return
@@ -75,29 +73,6 @@ def check_source(source: Source, project: Path, schemas: dict[str, pl.Schema]) -
         allowed="a pandera DataFrameSchema or DataFrameModel for Polars",
         got=type(contract).__name__,
         do="import pandera.polars as pa",
-    )
-
-
-def _checks(source: Source, schemas: dict[str, pl.Schema]) -> Iterator[TrimtabError]:
-    if not isinstance(source.checks, list | tuple):
-        yield _no_check(source, source.checks)
-        return
-    for one in source.checks:
-        if isinstance(one, Check):
-            yield from one.problems(source, schemas)
-        else:
-            yield _no_check(source, one)
-
-
-def _no_check(source: Source, got: object) -> TrimtabError:
-    return Misdeclared(
-        "source",
-        source.name,
-        "checks holds what cannot stand there",
-        where=source.place,
-        allowed=f"a list of {listed(f'trimtab.checks.{name}' for name in checks.__all__)}",
-        got=getattr(got, "__qualname__", None) or repr(got),
-        do="give what the check returns: call it",
     )
 
 

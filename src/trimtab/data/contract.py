@@ -12,6 +12,8 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaDefinitionError, SchemaErrors
 
 from trimtab.data.actions import action_of, split
+from trimtab.data.storable import stored_schema
+from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import ContractBreach, listed
 from trimtab.kernel.source import Source
 
@@ -47,6 +49,22 @@ def hold_to_contract(source: Source, frame: pl.DataFrame) -> Sorted:
     refused = dated.with_columns(reasons).filter(pl.col(REASON).is_not_null())
     kept = hold_to_contract(source, dated.filter(reasons.is_null()))
     return Sorted(kept.accepted, pl.concat([undated, refused, kept.quarantined]), kept.warned)
+
+
+def refuse_too(source: Source, quarantined: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
+    """The quarantine with rows in it that the contract had let in, in the columns and types in which they came.
+
+    Args:
+        source: where they come from.
+        quarantined: what was refused so far, as the source offers it.
+        accepted: rows with `_reason`; the contract may have added columns to them, and changed types.
+    """
+    raw = stored_schema(source, quarantined.drop(REASON).schema)
+    same = pl.Schema(
+        {name: raw.get(name, kind) for name, kind in accepted.schema.items() if name in (*raw, REASON)}
+    )
+    refused = accepted.select(same.names()).cast(same, strict=False)
+    return pl.concat([quarantined.cast(pl.Schema({**raw, REASON: pl.String()})), refused], how="diagonal")
 
 
 def _validated(
@@ -104,7 +122,7 @@ def _reasons(source: Source, frame: pl.DataFrame, failure: SchemaErrors, schema:
             # One answer for all rows; pandera would put the blame on the first.
             whole.append(f"check failed: {_told(error) if error.column_name is None else name}")
         elif action_of(schema, error.column_name, error.check) == "block":
-            whole.append(f"{name}: {int((~holds).sum()):,} of {frame.height:,} rows fail")
+            whole.append(f"{name}: {int((~holds).sum()):,} of {counted(frame.height, 'row')} fail")
         else:
             failed.append(pl.select(pl.when(~holds).then(pl.lit(name)).alias(str(len(failed)))).to_series())
     if whole:

@@ -1,4 +1,8 @@
-"""What changed between two versions of a source, and which of its columns became another."""
+"""What changed between two versions of a source, and which of its columns became another.
+
+Shares, means and lists of values must differ by more than chance. A range is told as it is: two rows make it, and
+among new rows of the same kind there often is one beyond all older ones.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ import polars as pl
 
 from trimtab.data.profile import Column, Profile, columns_of, lists_all, number, profile, values_of
 from trimtab.data.versions import VERSION, Versions
-from trimtab.kernel.errors import InvalidValue, listed
+from trimtab.kernel.errors import InvalidValue, Refused, listed
 
 _STANDARD_ERRORS = 4.0  # that a share or a mean must differ by: chance alone does not
 _SHARE = 0.01  # of the rows, that a share must differ by
 _MEAN = 0.2  # standard deviations that a mean must differ by
+_RANGE = 0.1  # of a range, that it must have grown by at one end
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,11 @@ def diff(versions: Versions, source: str, before: int, after: int) -> Diff:
     Raises:
         InvalidValue: `before` is not older than `after`.
         NotFound: no such version.
+        Refused: the source has fewer than two versions.
     """
+    if (count := versions.current(source)) < 2:
+        has = "only one version" if count else "no version yet"
+        raise Refused("telling versions apart", because=f"{source} has {has}", do="take the next: trimtab tick")
     if not before < after:
         raise InvalidValue("versions", f"{before} and {after}", allowed="an older version, then a newer one")
     old, new = versions.version(source, before), versions.version(source, after)
@@ -69,7 +78,10 @@ def diff(versions: Versions, source: str, before: int, after: int) -> Diff:
 
 
 def profile_changes(before: Profile, after: Profile) -> Iterator[Change]:
-    """Columns whose new rows are unlike the older ones: by more than chance, and by enough to matter."""
+    """Columns whose new rows are unlike the older ones: by more than chance, and by enough to matter.
+
+    Of ranges those that have grown by more than a tenth of their length, which chance alone often does.
+    """
     rows_before, rows_after = _rows(before), _rows(after)
     if not rows_before or not rows_after:
         return
@@ -122,7 +134,7 @@ def _range(name: str, was: Column, now: Column) -> Iterator[Change]:
     low, high, new_low, new_high = ends
     if low is None or high is None or new_low is None or new_high is None:
         return
-    slack = (high - low) * 0.1
+    slack = (high - low) * _RANGE
     if new_low < low - slack or new_high > high + slack:
         yield Change(name, "range", f"{low:.5g} to {high:.5g} → {new_low:.5g} to {new_high:.5g}")
 

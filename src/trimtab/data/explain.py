@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import DatasetVersion
 from trimtab.kernel.happening import Happening
 
 
 def told_of(version: DatasetVersion) -> Iterator[Happening]:
     """What it brought, what it refused, what came late."""
-    yield Happening("data", f"{version.id}: {version.rows:,} rows", "routine")
+    yield Happening("data", f"{version.id}: {counted(version.rows, 'row')}", "routine")
     if version.quarantined:
-        rows = "1 row" if version.quarantined == 1 else f"{version.quarantined:,} rows"
+        rows = counted(version.quarantined, "row")
         yield Happening("data", f"{version.id}: {rows} broke the contract, now in quarantine", "unsure")
     if version.released:
-        rows = "1 row" if version.released == 1 else f"{version.released:,} rows"
+        rows = counted(version.released, "row")
         yield Happening("data", f"{version.id}: {rows} let in from quarantine, known since now")
     for check, count in version.warned:
-        rows = "1 row" if count == 1 else f"{count:,} rows"
+        rows = counted(count, "row")
         yield Happening("data", f"{version.id}: {check} ({rows}; let in, the check only warns)", "unsure")
     if version.backfilled:
-        yield Happening(
-            "data", f"{version.id}: {version.backfilled:,} rows came late, and count as known since now"
-        )
+        rows = counted(version.backfilled, "row")
+        yield Happening("data", f"{version.id}: {rows} came late, known since now")

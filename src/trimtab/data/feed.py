@@ -11,6 +11,7 @@ from typing import TypeVar
 import polars as pl
 
 from trimtab.data.contract import REASON
+from trimtab.data.readers.shown import shown
 from trimtab.data.reading import offer
 from trimtab.data.versions import VERSION
 from trimtab.kernel.errors import ContractBreach, NaiveTime, SourceUnreadable, listed
@@ -80,9 +81,9 @@ class Feed:
             raise SourceUnreadable(
                 self._source.name,
                 where=self._source.place,
-                got=str(error),
+                got=shown(str(error), of=self._source.read),
                 do="mend the file or the reading function",
-            ) from error
+            ) from None  # the error's own text may show the address
 
 
 def _refuse_columns(source: Source, schema: pl.Schema) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 from polars._typing import PolarsDataType
 
 from trimtab.data.profile import Column, column_of, number, profile
+from trimtab.kernel.counted import counted
 from trimtab.kernel.source import Source
 
 _MARGIN = 0.25  # of the range seen, on either side
@@ -36,11 +37,11 @@ def infer(source: Source, rows: pl.DataFrame) -> str:
     """
     found = profile(rows)
     columns = [_column(source, rows[name], column_of(found, name)) for name in rows.columns]
-    unique = ""
+    unique, seen = "", counted(rows.height, "row")
     if len(source.keys) > 1 and rows.height and not rows.select(source.keys).is_duplicated().any():
         unique = f"    unique={_quoted(source.keys)},  # together they name a fact\n"
     return (
-        f'"""What source {_quoted(source.name)} promises, as {rows.height:,} rows were: a draft to review.\n\n'
+        f'"""What source {_quoted(source.name)} promises, as far as {seen} can tell: a draft to review.\n\n'
         "Rows that break it go into quarantine; another action by column or by check, e.g. metadata="
         '{"action": "warn"}.\n"""\n\n'
         "from __future__ import annotations\n\n"
@@ -71,12 +72,13 @@ def _column(source: Source, cells: pl.Series, column: Column) -> str:
 
 def _checks(cells: pl.Series, column: Column) -> tuple[list[str], list[str]]:
     """Checks as code, and in words what was seen."""
-    if cells.dtype == pl.String:
+    if cells.dtype in (pl.String, pl.Categorical, pl.Enum):
         return _words(cells)
     low, high = number(column, "min"), number(column, "max")
+    # Quoted, since whatever ends a line would end the comment.
+    seen = [f"from {_quoted(column['min'])} to {_quoted(column['max'])}"] if "min" in column else []
     if low is None or high is None or cells.dtype.is_decimal():
-        return [], [f"from {column['min']} to {column['max']}"] if "min" in column else []
-    seen = [f"from {column['min']} to {column['max']}"]
+        return [], seen
     if cells.dtype.is_float() and not cells.drop_nulls().is_finite().all():
         return [], [*seen, "some are no finite numbers, so that no range can be asked for"]
     if cells.dtype.is_integer() and cells.len() > _MOST_CATEGORIES and column["distinct"] == cells.len():
@@ -103,7 +105,7 @@ def _range(low: float, high: float) -> tuple[float, float]:
 
 
 def _words(cells: pl.Series) -> tuple[list[str], list[str]]:
-    values = cells.drop_nulls()
+    values = cells.drop_nulls().cast(pl.String)
     kinds = values.unique().sort()
     if not values.len():
         return [], []
@@ -113,7 +115,7 @@ def _words(cells: pl.Series) -> tuple[list[str], list[str]]:
     shortest, longest = int(long.sort()[0]), int(long.sort()[-1])
     characters = shortest if shortest == longest else f"{shortest} to {longest}"
     seen = [f"{kinds.len():,} values of {characters} characters"]
-    if shortest == longest and values.len() >= _ROWS_EACH:
+    if cells.dtype == pl.String and shortest == longest and values.len() >= _ROWS_EACH:
         return [f"pa.Check.str_length({shortest}, {longest})"], seen
     return [], seen
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from trimtab.data import late
-from trimtab.data.block import Blocks, lift
+from trimtab.data.block import Block, Blocks, lift
 from trimtab.data.checks.refers_to import RefersTo
 from trimtab.data.content import content_digest, counted, schema_of
 from trimtab.data.feed import BEGINNING_US, Feed
@@ -26,7 +26,7 @@ from trimtab.data.quarantine import Quarantine
 from trimtab.data.storable import stored_schema
 from trimtab.data.versions import KIND, VERSION, Versions
 from trimtab.kernel.canonical import Json, digest
-from trimtab.kernel.dataset_version import DatasetVersion
+from trimtab.kernel.dataset_version import DatasetVersion, dataset_version_from
 from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
@@ -35,6 +35,7 @@ from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 
 _AT_ONCE = 4  # feeds that are read at a time
+_OF_APPEND = ("number", "digest", "files")  # what the append itself says of its version
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,15 @@ class _Taken:
     missed: late.Missed | None  # of `rows`, those that an earlier look should have found; None: not searched for
     fresh: int  # rows that became known since the last version
     surplus: int  # rows taken by then, less what the feed offers of them
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a look has appended to the source's table."""
+
+    begun: DatasetVersion | None = None  # what a killed process had not entered
+    made: DatasetVersion | None = None
+    taken: bool = True  # whether the feed was looked at
 
 
 class Ingest:
@@ -86,6 +96,10 @@ class Ingest:
                 look = begun or pool.submit(copy_context().run, self._look, source, now)
                 yield source, self._entered(source, look, now)
 
+    def blocked(self, source: Source) -> Block | None:
+        """The source's block; None if the newest look has found it whole."""
+        return self._blocks.of(source.name)
+
     def warnings(self, source: Source) -> tuple[str, ...]:
         """What its checks warned of at the newest look, for the delivery as a whole; a version may not be made."""
         return self._told.get(source.name, ())
@@ -101,23 +115,25 @@ class Ingest:
         for _, versions in self.each([source], now):
             yield from versions
 
-    def _look(self, source: Source, now: datetime) -> tuple[Appended | None, Appended | None]:
+    def _look(self, source: Source, now: datetime) -> _Look:
         """The append that a killed process had not entered; without one, that of this look, if there are rows."""
         last = self._tables.last(source.table, source.name)
         if last is None or last.number <= self._versions.current(source.name):
-            return None, self._take(source, now)
+            return _Look(made=self._take(source, now))
+        begun = self._appended(source, last)
         # A life that is taken up goes through earlier instants first: the ledger's order does not depend on a kill.
-        return (last, None) if _whole(last.note["until_us"]) <= to_us(now) else (None, None)
+        return _Look(begun=begun) if begun.known_until_us <= to_us(now) else _Look(taken=False)
 
-    def _entered(
-        self, source: Source, look: Future[tuple[Appended | None, Appended | None]], now: datetime
-    ) -> Iterator[DatasetVersion]:
-        begun, made = look.result()
-        if begun is not None:
-            yield self._commit(source, begun, from_us(_whole(begun.note["until_us"])))
+    def _entered(self, source: Source, look: Future[_Look], now: datetime) -> Iterator[DatasetVersion]:
+        found = look.result()
+        made = found.made
+        if found.begun is not None:
+            yield self._commit(found.begun, from_us(found.begun.known_until_us))
             made = self._take(source, now)
         if made is not None:
-            yield self._commit(source, made, now)
+            yield self._commit(made, now)
+        elif found.taken:
+            self._blocks.end(source.name, now)
 
     def block(self, source: Source, error: TrimtabError, now: datetime) -> None:
         """Write down that the next version is blocked, and why: each cause once, and the instant of every look.
@@ -126,7 +142,7 @@ class Ingest:
         """
         self._blocks.set(source.name, self._versions.current(source.name) + 1, error, now)
 
-    def _take(self, source: Source, now: datetime) -> Appended | None:
+    def _take(self, source: Source, now: datetime) -> DatasetVersion | None:
         """Append the rows of the next version; None if there are none."""
         number = self._versions.current(source.name) + 1
         before = self._versions.version(source.name, number - 1) if number > 1 else None
@@ -138,7 +154,7 @@ class Ingest:
         held, self._told[source.name] = judged.rows, judged.told
         warned, seen = held.warned, held.accepted.height + _dated(source, held.quarantined)
         surplus = delivery.surplus + seen - delivery.fresh
-        block = self._blocks.of(source.name)
+        block = self._blocks.newest(source.name)
         backfilled = 0
         if before is not None:
             # A first version takes the history at its word: nothing had been answered from the source.
@@ -149,26 +165,47 @@ class Ingest:
             self._surplus[source.name] = surplus
             return None
         whole = held.accepted.height == let_in.accepted.height and not (backfilled or released)
-        note: dict[str, Json] = {
-            "from_us": from_us_,
-            "until_us": until_us,
-            "content": content_digest(accepted),
-            "rows": accepted.height,
-            "quarantined": held.quarantined.height,
-            "schema": [list(one) for one in schema_of(accepted.schema)],
-            "refused": self._refuse(source, held.quarantined, number),
-            "seen": seen + (before.seen if before else 0),
-            "backfilled": backfilled,
-            "blocked_since_us": block.since_us if block else 0,
-            "profile": self._profiles.keep(source.name, before, accepted, judged.profile if whole else None),
-            "warned": [list(one) for one in warned],
-            "released": released,
-            "releases": reviews,
-        }
-        stamped = accepted.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
-        done = self._tables.append(source.table, stamped, writer=source.name, number=number, note=note)
+        version = DatasetVersion(
+            source=source.name,
+            number=number,
+            digest="",
+            rows=accepted.height,
+            quarantined=held.quarantined.height,
+            known_from_us=from_us_,
+            known_until_us=until_us,
+            files=(),
+            schema=schema_of(accepted.schema),
+            refused=self._refuse(source, held.quarantined, number),
+            seen=seen + (before.seen if before else 0),
+            backfilled=backfilled,
+            blocked_since_us=block.since_us if block and not block.over else 0,
+            profile=self._profiles.keep(source.name, before, accepted, judged.profile if whole else None),
+            warned=warned,
+            released=released,
+            releases=reviews,
+        )
+        appended = self._append(source, version, accepted)
         self._surplus[source.name] = surplus
-        return done
+        return appended
+
+    def _append(self, source: Source, version: DatasetVersion, rows: pl.DataFrame) -> DatasetVersion:
+        """Append a version's rows, with all that is to be entered of it beside them."""
+        note = {name: value for name, value in version.body().items() if name not in _OF_APPEND}
+        note["content"] = content_digest(rows)
+        stamped = rows.with_columns(pl.lit(version.number, dtype=pl.Int64).alias(VERSION))
+        done = self._tables.append(source.table, stamped, writer=source.name, number=version.number, note=note)
+        return self._appended(source, done)
+
+    def _appended(self, source: Source, done: Appended) -> DatasetVersion:
+        """The version that an append was made for, from what stands beside its rows."""
+        body = dict(done.note)
+        before = self._versions.version(source.name, done.number - 1).digest if done.number > 1 else ""
+        made: dict[str, Json] = {
+            "number": done.number,
+            "digest": digest([before, body.pop("content")]),
+            "files": [list(one) for one in done.files],
+        }
+        return dataset_version_from({**body, **made})
 
     def _delivery(self, source: Source, before: DatasetVersion | None, from_us_: int, until_us: int) -> _Taken:
         """What became known in (from, until], and what earlier looks should have found.
@@ -199,21 +236,20 @@ class Ingest:
             return released, released.height, reviews
         return pl.concat([accepted, released.select(accepted.columns)]), released.height, reviews
 
-    def _refuse(self, source: Source, rows: pl.DataFrame, number: int) -> list[Json]:
+    def _refuse(self, source: Source, rows: pl.DataFrame, number: int) -> tuple[tuple[str, str], ...]:
         """Put rows into quarantine; the files that hold them.
 
         Each attempt at a version appends anew, since it may know more than one that was killed. What such a one has
         left behind is named by no version.
         """
         if rows.is_empty():
-            return []
+            return ()
         stored = rows.cast(stored_schema(source, rows.schema))
         stored = stored.with_columns(pl.lit(number, dtype=pl.Int64).alias(VERSION))
         table = f"quarantine/{source.name}"
         last = self._tables.last(table, source.name)
         attempt = last.number + 1 if last else 1
-        done = self._tables.append(table, stored, writer=source.name, number=attempt, note={})
-        return [list(one) for one in done.files]
+        return self._tables.append(table, stored, writer=source.name, number=attempt, note={}).files
 
     def _without_refused(self, source: Source, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows less those without a known time that are in quarantine already: such a row is new at every look."""
@@ -227,27 +263,7 @@ class Ingest:
         fresh = ~counted(stored).is_in(counted(old).implode())
         return pl.concat([rows.filter(known.is_not_null()), timeless.filter(fresh)])
 
-    def _commit(self, source: Source, done: Appended, now: datetime) -> DatasetVersion:
-        before = self._versions.version(source.name, done.number - 1).digest if done.number > 1 else ""
-        version = DatasetVersion(
-            source=source.name,
-            number=done.number,
-            digest=digest([before, done.note["content"]]),
-            rows=_whole(done.note["rows"]),
-            quarantined=_whole(done.note["quarantined"]),
-            known_from_us=_whole(done.note["from_us"]),
-            known_until_us=_whole(done.note["until_us"]),
-            files=done.files,
-            schema=_pairs(done.note["schema"]),
-            refused=_pairs(done.note["refused"]),
-            seen=_whole(done.note["seen"]),
-            backfilled=_whole(done.note["backfilled"]),
-            blocked_since_us=_whole(done.note["blocked_since_us"]),
-            profile=str(done.note.get("profile", "")),
-            warned=_counts(done.note.get("warned", [])),
-            released=_whole(done.note.get("released", 0)),
-            releases=_whole(done.note.get("releases", 0)),
-        )
+    def _commit(self, version: DatasetVersion, now: datetime) -> DatasetVersion:
         facts: dict[str, Json] = {
             "rows": version.rows,
             "quarantined": version.quarantined,
@@ -264,33 +280,15 @@ class Ingest:
         with self._journal.begin(at=now, actor="loop") as unit:
             unit.append("source.versioned", version.id, facts)
             unit.put(KIND, version.id, version.body())
-            unit.point(f"source/{source.name}", version.id)
-            unit.send("materialise", {"source": source.name, "number": version.number})
+            unit.point(f"source/{version.source}", version.id)
+            unit.send("materialise", {"source": version.source, "number": version.number})
             if version.repaired:
-                lift(unit, source.name)
+                lift(unit, version.source)
         return version
-
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 def _dated(source: Source, rows: pl.DataFrame) -> int:
     return rows.height - rows[source.known].null_count()
-
-
-def _whole(value: Json) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _pairs(value: Json) -> Pairs:
-    assert isinstance(value, list)
-    return tuple((str(one[0]), str(one[1])) for one in value if isinstance(one, list))
-
-
-def _counts(value: Json) -> tuple[tuple[str, int], ...]:
-    assert isinstance(value, list)
-    return tuple((str(one[0]), _whole(one[1])) for one in value if isinstance(one, list))
 
 
 def _refers(source: Source) -> bool:

@@ -9,8 +9,8 @@ import polars as pl
 
 from trimtab.data.checks.check import Check, Delivery, Finding
 from trimtab.data.checks.units import Units
-from trimtab.data.contract import REASON, Sorted
-from trimtab.data.storable import stored_schema
+from trimtab.data.contract import REASON, Sorted, refuse_too
+from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import ContractBreach, listed
 from trimtab.kernel.source import Source
 
@@ -65,7 +65,7 @@ def judge(delivery: Delivery, held: Sorted) -> Judged:
 def _counted(finding: Finding) -> str:
     if finding.rows is None:
         return finding.text
-    return f"{finding.text} ({int(finding.rows.sum()):,} of {finding.rows.len():,} rows)"
+    return f"{finding.text} ({int(finding.rows.sum()):,} of {counted(finding.rows.len(), 'row')})"
 
 
 def _quarantined(source: Source, held: Sorted, findings: Sequence[tuple[str, pl.Series]]) -> Sorted:
@@ -74,6 +74,4 @@ def _quarantined(source: Source, held: Sorted, findings: Sequence[tuple[str, pl.
     reason = rows.select(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(REASON)).to_series()
     wrong = pl.any_horizontal([one for _, one in findings])
     refused = rows.with_columns(reason).filter(wrong)
-    raw = held.quarantined.drop(REASON, strict=False)
-    old = held.quarantined.cast(pl.Schema({**stored_schema(source, raw.schema), REASON: pl.String()}), strict=False)
-    return Sorted(rows.filter(~wrong), pl.concat([old, refused], how="diagonal_relaxed"), held.warned)
+    return Sorted(rows.filter(~wrong), refuse_too(source, held.quarantined, refused), held.warned)

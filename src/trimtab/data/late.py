@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from trimtab.data.content import counted
-from trimtab.data.contract import REASON, Sorted
+from trimtab.data.contract import REASON, Sorted, refuse_too
 from trimtab.data.storable import stored_schema
 from trimtab.data.versions import VERSION
 from trimtab.kernel.errors import ContractBreach
@@ -73,11 +73,8 @@ def tell(source: Source, held: Sorted, due_us: int, now_us: int) -> tuple[Sorted
         f"delivered late: due by {from_us(due_us).isoformat()}, and without a known_time of its own"
         " it cannot say when it came"
     )
-    raw = stored_schema(source, held.quarantined.drop(REASON).schema)
-    same = pl.Schema({name: kind for name, kind in raw.items() if name in behind.columns})
-    refused = behind.select(same.names()).cast(same, strict=False).with_columns(pl.lit(reason).alias(REASON))
-    quarantined = held.quarantined.cast(pl.Schema({**raw, REASON: pl.String()}))
-    return Sorted(in_time, pl.concat([quarantined, refused], how="diagonal")), 0
+    refused = behind.with_columns(pl.lit(reason).alias(REASON))
+    return Sorted(in_time, refuse_too(source, held.quarantined, refused)), 0
 
 
 def _due(source: Source, due_us: int) -> pl.Expr:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
@@ -67,9 +68,14 @@ class Quarantine:
         """Let rows in: those that are named, and those whose reason contains a text. Their names, less older ones.
 
         Raises:
+            InvalidValue: no rows are named, or no reason is given for it.
             NotFound: there is no such row in quarantine.
             Refused: the source cannot say when its rows became known, or a row does not fit its table.
         """
+        if not why.strip():
+            raise InvalidValue(
+                "why", why, allowed="a sentence for the ledger", do="say why they are right after all"
+            )
         held = self.rows(source.name)
         wanted = _wanted(source.name, held, rows, reason)
         done = {name for one in self.reviews(source.name) for name in one.rows}
@@ -95,9 +101,10 @@ class Quarantine:
     def due(self, source: Source, done: int, until_us: int) -> tuple[pl.DataFrame | None, int]:
         """Rows of reviews behind the first `done` ones, as the table takes them, and how many reviews that makes.
 
-        They are known since `until_us`, the instant of the look that lets them in.
+        They are known since `until_us`, the instant of the look that lets them in. Versions count reviews: one that
+        stands behind a later instant, since the clock went back, waits for that.
         """
-        waiting = [one for one in self.reviews(source.name, done) if one.at_us <= until_us]
+        waiting = list(takewhile(lambda one: one.at_us <= until_us, self.reviews(source.name, done)))
         held = self.rows(source.name) if waiting else None
         if held is None:
             return None, done
@@ -149,7 +156,12 @@ def _refused(because: str, do: str) -> Refused:
 
 def _wanted(source: str, held: pl.DataFrame | None, rows: Sequence[str], reason: str) -> list[str]:
     if not rows and not reason:
-        raise InvalidValue("rows", "nothing", allowed="names of rows, or a part of their reason")
+        raise InvalidValue(
+            "rows",
+            "nothing",
+            allowed="names of rows, or a part of their reason",
+            do="say --rows NAMES, or --reason TEXT for all rows whose reason contains it",
+        )
     names: list[str] = [] if held is None else held[ROW].to_list()
     for one in rows:
         if not _ROW.fullmatch(one):

@@ -10,6 +10,7 @@ import polars as pl
 
 from trimtab.data.readers import READERS, Offer
 from trimtab.data.readers.files import is_address
+from trimtab.data.readers.shown import shown_address
 from trimtab.data.readers.sql_declared import Sql
 from trimtab.kernel.errors import SourceUnreadable
 from trimtab.kernel.source import Source
@@ -55,6 +56,8 @@ def _table(read: object, project: Path) -> object:
 def _told(read: object, project: Path) -> str:
     if not isinstance(read, str):
         return f"read={type(read).__name__}"
-    if is_address(read) or (project / read).exists():
+    if is_address(read):
+        return f"read='{shown_address(read)}'"
+    if (project / read).exists():
         return f"read='{read}'"
     return f"read='{read}', and nothing is there"

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from trimtab.data.diff import frame_at
-from trimtab.data.infer import infer
+from trimtab.data.feed import Feed
+from trimtab.data.infer import file_name, infer
 from trimtab.data.profiles import Profiles
 from trimtab.data.quarantine import Quarantine
-from trimtab.data.reading import open_source
 from trimtab.house.house import House
+from trimtab.house.whole_file import write_whole
 from trimtab.kernel.dataset_version import version_id
-from trimtab.kernel.errors import InvalidValue, NotFound, ProjectInvalid, Refused, SourceUnreadable, UnknownName
+from trimtab.kernel.errors import InvalidValue, NotFound, UnknownName
+from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
 
+_WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+}
 _NAMED = re.compile(r"(?P<source>[^@]+)(@(?P<number>\d{1,12}))?")
 
 
@@ -62,9 +70,21 @@ def version_named(house: House, text: str, at: datetime | None = None) -> tuple[
     else:
         number = house.versions.current(source.name) if at is None else house.versions.current_at(source.name, at)
     if not number:
-        when = f" by {at:%Y-%m-%d %H:%M} UTC" if at else ""
-        raise NotFound("version", f"{source.name}{when}", do="take what has become known with: trimtab tick")
+        raise _none(house, source, at)
     return source, house.versions.version(source.name, number).number
+
+
+def _none(house: House, source: Source, at: datetime | None) -> NotFound:
+    if at is None or not house.versions.current(source.name):
+        return NotFound("version", source.name, do="take what has become known with: trimtab tick")
+    first = house.versions.version(source.name, 1)
+    since = f"{from_us(first.known_until_us):%Y-%m-%d %H:%M} UTC"
+    return NotFound(
+        "version",
+        f"{source.name} by {at:%Y-%m-%d %H:%M} UTC",
+        allowed=f"{first.id}, which is of {since}, and later ones",
+        do="name a later instant, or a number: trimtab data log",
+    )
 
 
 def check_out(house: House, source: Source, number: int, to: Path, *, force: bool = False) -> Path:
@@ -78,36 +98,38 @@ def check_out(house: House, source: Source, number: int, to: Path, *, force: boo
         force: write over a file that is there.
 
     Raises:
+        InvalidValue: a file of another kind.
         Refused: the file is there.
         ProjectInvalid: it cannot be written.
     """
-    suffix = to.suffix if to.suffix in (".parquet", ".csv") and not to.is_dir() else ""
-    file = to if suffix else to / f"{version_id(source.name, number)}.parquet"
-    if file.exists() and not force:
-        raise Refused("writing over a file", because=f"{file} is there", do="name another file, or say --force")
+    if not to.is_dir() and to.suffix not in ("", *_WRITERS):
+        raise InvalidValue("--to", str(to), allowed="a .parquet or .csv file, or a folder", do="name one of these")
+    file = to / f"{version_id(source.name, number)}.parquet" if to.is_dir() or not to.suffix else to
     rows = frame_at(house.versions, source.name, number).collect()
-    half = file.with_name(f".{file.name}.half")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if suffix == ".csv":
-            rows.write_csv(half)
-        else:
-            rows.write_parquet(half)
-        half.replace(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        half.unlink(missing_ok=True)
-        what, do = "the rows cannot be written", "name a place where you may write; CSV takes no nested columns"
-        raise ProjectInvalid(what, where=str(file), got=str(error).splitlines()[0], do=do) from error
-    return file
+    return write_whole(
+        file,
+        partial(_WRITERS[file.suffix], rows),
+        what="the rows",
+        do="name a place where you may write; CSV takes no nested columns",
+        force=force,
+    )
 
 
-def draft_contract(house: House, source: Source) -> str:
-    """A module with a contract that all rows keep which the source offers now.
+def draft_contract(house: House, source: Source, now: datetime) -> str:
+    """A module with a contract that all rows keep which are known by now.
 
     Raises:
+        ContractBreach: a declared column is missing.
+        NaiveTime: a declared time has no zone.
         SourceUnreadable: the rows cannot be read.
     """
-    try:
-        return infer(source, open_source(source, house.project.folder).collect())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceUnreadable(source.name, where=source.place, got=str(error), do="mend the file") from error
+    return infer(source, Feed(source, house.project.folder).upto(to_us(now)))
+
+
+def write_contract(house: House, source: Source, text: str, *, force: bool = False) -> Path:
+    """Write a draft beside the system's file; raises as `check_out` does."""
+    file = house.project.folder / file_name(source)
+    do = "make room for it, or print it without --write"
+    return write_whole(
+        file, lambda half: half.write_text(text, encoding="utf-8"), what="the contract", do=do, force=force
+    )

@@ -21,7 +21,7 @@ def blocked(house: House, source: Source, error: TrimtabError, now: datetime) ->
 
 def whole(house: House, source: Source, now: datetime) -> Iterator[Happening]:
     """A source could be taken; its checks may have warned."""
-    if house.alarms.end(_subject(source), now):
+    if house.ingest.blocked(source) is None and house.alarms.end(_subject(source), now):
         yield Happening("data", f"{_subject(source)} is whole again", "good")
     subject, warnings = f"{_subject(source)}, checks that warn", house.ingest.warnings(source)
     if not warnings:

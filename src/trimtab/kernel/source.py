@@ -16,8 +16,10 @@ class Source:
     Args:
         name: how views and other declarations refer to it.
         read: where the rows come from: a path, pattern or folder of Parquet or CSV files, or a Delta table's
-            folder, relative to the project folder; the address of such on an object store (s3://…); a table or
-            query of a database (`trimtab.sql`); a Polars, pandas or Arrow frame; or a function that returns one.
+            folder, relative to the project folder; on an object store (s3://…), the address or pattern of files
+            that end in .parquet or .csv, or of a Delta table: any other address there is taken for one, a folder
+            of files too; a table or query of a database (`trimtab.sql`); a Polars, pandas or Arrow frame; or a
+            function that returns one, which is called from several threads, perhaps at once.
         event_time: column with the instant at which a row's fact was true; a datetime with a zone.
         known_time: column with the instant at which the fact became knowable; event time if not given.
         key: column, or columns, that name a fact.

@@ -12,17 +12,6 @@ NO_TRUTH = "no answer's truth is known yet"
 _LONGEST = 110
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "row"), counted(1953, "row"), counted(2, "entry")
-    ('1 row', '1,953 rows', '2 entries')
-    """
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"
-
-
 def share(part: int, whole: int) -> str:
     """A part of a whole in per cent; what is not all is never rounded to all, nor something to nothing.
 

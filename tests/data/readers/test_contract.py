@@ -160,3 +160,23 @@ def test_what_no_kind_takes_is_refused_with_all_that_would_be_taken(read: object
         open_source(source_of(read), tmp_path)
     assert unreadable.value.got == f"read={type(read).__name__}"
     assert all(reader.allowed in unreadable.value.allowed for reader in READERS)
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        ("s3://b/x.v2", "Delta"),
+        ("s3://b/folder", "Delta"),
+        ("s3://b/x.json", "Delta"),
+        ("s3://b/2013-0?", "Delta"),
+        ("s3://b/x-0?.parquet", "Parquet"),
+        ("s3://b/*.csv", "CSV"),
+        ("https://h/x.csv?X-Amz-Signature=a.b", "CSV"),
+        ("https://h/x?file=a.parquet", ""),
+        ("https://h/table", ""),
+    ],
+)
+def test_how_an_address_ends_says_its_kind(read: str, kind: str, tmp_path: Path) -> None:
+    took = [reader.allowed for reader in READERS if reader.takes(read, tmp_path)]
+    assert len(took) == bool(kind)
+    assert all(kind in one for one in took)

@@ -89,12 +89,13 @@ def put(lake: str, kind: str) -> str:
     if kind == "csv":
         ROWS.write_csv(f"{lake}/rows.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
         return f"{lake}/*.csv"
+    name = {"delta": "table", "delta, with a dot": "table.v2"}[kind]
     for half in halves:
-        half.write_delta(f"{lake}/table", mode="append")
-    return f"{lake}/table"
+        half.write_delta(f"{lake}/{name}", mode="append")
+    return f"{lake}/{name}"
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv", "delta"])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "delta", "delta, with a dot"])
 def test_rows_come_out_as_they_were_put_in(lake: str, tmp_path: Path, kind: str) -> None:
     source = source_of(put(lake, kind))
     cut = START + timedelta(hours=4)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from trimtab.data.checks.check import Delivery, Finding, wrong_action
+from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import InvalidValue, TrimtabError
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
@@ -55,8 +56,7 @@ class Volume:
         if (low is None or rows >= low) and (high is None or rows <= high):
             return None
         bounds = [f"at least {low:,}" if low is not None else "", f"at most {high:,}" if high is not None else ""]
-        count = "1 row came" if rows == 1 else f"{rows:,} rows came"
-        return Finding(f"{self.name}: {count}, {' and '.join(filter(None, bounds))} are {why}")
+        return Finding(f"{self.name}: {counted(rows, 'row')} came, {' and '.join(filter(None, bounds))} are {why}")
 
     def _usual(self, delivery: Delivery) -> tuple[int | None, int | None, str]:
         """From what the newest versions brought; a look that was long in coming may bring more."""

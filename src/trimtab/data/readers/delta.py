@@ -10,8 +10,9 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from trimtab.data.readers.files import is_address, is_delta
+from trimtab.data.readers.files import is_address, is_delta, may_be_delta
 from trimtab.data.readers.offer import Narrowed, Reader
+from trimtab.data.readers.shown import shown, shown_address
 from trimtab.kernel.errors import SourceUnreadable, listed
 from trimtab.kernel.source import Source
 
@@ -94,8 +95,7 @@ def _needed(files: pl.DataFrame, known: str, after_us: int, until_us: int) -> tu
 def _takes(read: object, project: Path) -> bool:
     if not isinstance(read, str):
         return False
-    # An object store has no folders: an address without a file's ending is a table's.
-    return not Path(read).suffix if is_address(read) else is_delta(project / read)
+    return may_be_delta(read) if is_address(read) else is_delta(project / read)
 
 
 def _open(source: Source, project: Path) -> DeltaOffer:
@@ -113,13 +113,14 @@ def _open(source: Source, project: Path) -> DeltaOffer:
     try:
         return DeltaOffer(DeltaTable(address))
     except (DeltaError, OSError, ValueError) as error:
+        told = shown(listed(str(error).splitlines()[:1]), of=address)
         raise SourceUnreadable(
             source.name,
             where=source.place,
             allowed="a Delta table: a folder with a _delta_log that can be read",
-            got=f"{address}: {listed(str(error).splitlines()[:1])}",
+            got=f"{shown_address(address)}: {told}",
             do="see that the table is there and whole, and that the environment holds the store's credentials",
-        ) from error
+        ) from None  # the error's own text may show the address
 
 
 DELTA = Reader(allowed="a Delta table by folder or address", takes=_takes, open=_open)

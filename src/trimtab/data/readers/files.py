@@ -9,12 +9,26 @@ from pathlib import Path
 from trimtab.kernel.errors import SourceUnreadable, listed
 from trimtab.kernel.source import Source
 
+SUFFIXES = (".parquet", ".csv")
 _OURS = ("_", ".")  # how names of files begin that hold no rows: _SUCCESS, ._crc
+_WEB = ("https://", "http://")
 
 
 def is_address(read: object) -> bool:
-    """Whether it names something on an object store: s3://bucket/key."""
+    """Whether it names something that is not on this machine: s3://bucket/key, https://host/path."""
     return isinstance(read, str) and "://" in read
+
+
+def suffix(address: str) -> str:
+    """How the path of an address ends; on an object store, ? is a letter of a pattern."""
+    if address.lower().startswith(_WEB):
+        address = address.partition("#")[0].partition("?")[0]
+    return Path(address).suffix
+
+
+def may_be_delta(address: str) -> bool:
+    """Whether it is taken for a Delta table's, not on the web: an object store has no folders to look into."""
+    return suffix(address) not in SUFFIXES and not address.lower().startswith(_WEB)
 
 
 def is_delta(folder: Path) -> bool:
@@ -22,14 +36,16 @@ def is_delta(folder: Path) -> bool:
     return (folder / "_delta_log").is_dir()
 
 
-def names_files(read: object, project: Path, suffix: str) -> bool:
+def names_files(read: object, project: Path, ending: str) -> bool:
     """Whether a path, pattern, address or folder stands for files of this kind."""
     if not isinstance(read, str):
         return False
-    path = Path(read) if is_address(read) else project / read
-    if is_address(read) or not path.is_dir():
-        return path.suffix == suffix
-    return not is_delta(path) and any(one.suffix == suffix for one in _inside(path))
+    if is_address(read):
+        return suffix(read) == ending
+    path = project / read
+    if not path.is_dir():
+        return path.suffix == ending
+    return not is_delta(path) and any(one.suffix == ending for one in _inside(path))
 
 
 def matched(source: Source, project: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from trimtab.data.readers.offer import Reader, Whole
+from trimtab.data.readers.shown import shown
 from trimtab.kernel.errors import SourceUnreadable
 from trimtab.kernel.source import Source
 
@@ -53,7 +54,7 @@ def lazy(source: Source, frame: Any) -> pl.LazyFrame:
 
 
 def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return shown((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _takes(read: object, project: Path) -> bool:  # noqa: ARG001 - other kinds need the project

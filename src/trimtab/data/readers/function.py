@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trimtab.data.readers.frame import is_frame, lazy
 from trimtab.data.readers.offer import Reader, Whole
+from trimtab.data.readers.shown import shown
 from trimtab.kernel.errors import SourceUnreadable
 from trimtab.kernel.source import Source
 
@@ -23,7 +24,7 @@ def _open(source: Source, project: Path) -> Whole:  # noqa: ARG001
             source.name,
             where=source.place,
             allowed="a function without arguments that returns a frame",
-            got=f"its function raised {type(error).__name__}: {error}",
+            got=f"its function raised {type(error).__name__}: {shown(str(error))}",
             do="mend the function given as read=",
         ) from error
     if not is_frame(frame):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,22 +10,22 @@ from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
-from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.data.readers.offer import Narrowed, Reader
-from trimtab.data.readers.sql_declared import Sql, without_password
-from trimtab.data.readers.sql_dialect import Dialect, Opened, quoted
+from trimtab.data.readers.shown import hide, shown
+from trimtab.data.readers.sql_declared import Sql
+from trimtab.data.readers.sql_dialect import Dialect, quoted
 from trimtab.data.readers.sql_postgres import Postgres
 from trimtab.data.readers.sql_sqlite import Sqlite
+from trimtab.data.readers.sql_url import filled
 from trimtab.kernel.errors import InvalidValue, SourceUnreadable, listed
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
 
 DIALECTS: dict[str, type[Dialect]] = {"sqlite": Sqlite, "postgresql": Postgres}
 
-_ALLOWED = "sqlite:///FILE (relative to the project folder), or postgresql+psycopg://…"
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _BATCH_ROWS = 50_000
 
 
@@ -35,11 +33,14 @@ def sql(url: str, *, table: str = "", query: str = "", types: Mapping[str, str] 
     """A table or a query of a database, for a source's `read=`.
 
     A look asks the database for the rows that became known since the last one, and counts the older ones. An
-    index on the column with the known time makes this fast. Everything is read in one read-only transaction.
+    index on the column with the known time makes this fast. A look's rows and their count are of one instant: both
+    are read in one read-only transaction. The columns and their types are those of when the source was opened.
 
     Args:
         url: `sqlite:///file.db`, relative to the project folder, or `postgresql+psycopg://user@host/database`.
-            `${NAME}` stands for an environment variable: no password need be written down.
+            `${NAME}` stands for an environment variable: no password need be written down. It is the whole URL
+            (`${DATABASE_URL}`) or within one part of it, and there it stands for its value as it is: nothing in it
+            is encoded. In a password that is written here, @ is %40 and / is %2F.
         table: its name, with its schema if it is not the default one: `shop.orders`.
         query: instead of a table, one SELECT.
         types: SQLite does not tell the types of columns that a query computes: {"late_share": "REAL"}.
@@ -72,11 +73,11 @@ class SqlOffer:
 
     def narrowed(self, known: str, after_us: int, until_us: int) -> Narrowed:
         """Both the rows and the count, as of one instant of the database."""
-        with _speaking(self.source, self.dialect) as (connection, opened):
+        with _speaking(self.source, self.dialect) as connection:
             where, earlier = self.dialect.narrowing(known, after_us, until_us)
-            counted = f"SELECT count(*) FROM {opened.relation} WHERE {earlier}"  # noqa: S608 - we wrote both
+            counted = f"SELECT count(*) FROM {self.dialect.relation} WHERE {earlier}"  # noqa: S608 - we wrote both
             count = _run(connection, counted).scalar_one()
-            frames = list(self._read(connection, opened, self.schema.names(), f"WHERE {where}"))
+            frames = list(self._read(connection, self.schema.names(), f"WHERE {where}"))
         rows = pl.concat([pl.DataFrame(schema=self.schema), *frames])
         return Narrowed(rows.lazy(), int(count))
 
@@ -84,16 +85,14 @@ class SqlOffer:
         self, columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_rows: int | None
     ) -> Iterator[pl.DataFrame]:
         limit = "" if n_rows is None else f"LIMIT {int(n_rows)}"
-        with _speaking(self.source, self.dialect) as (connection, opened):
-            for frame in self._read(connection, opened, columns or self.schema.names(), limit):
+        with _speaking(self.source, self.dialect) as connection:
+            for frame in self._read(connection, columns or self.schema.names(), limit):
                 yield frame if predicate is None else frame.filter(predicate)
 
-    def _read(
-        self, connection: Connection, opened: Opened, columns: list[str], rest: str
-    ) -> Iterator[pl.DataFrame]:
+    def _read(self, connection: Connection, columns: list[str], rest: str) -> Iterator[pl.DataFrame]:
         names = ", ".join(quoted(one) for one in columns)
         schema = pl.Schema({name: self.schema[name] for name in columns})
-        wanted = f"SELECT {names} FROM {opened.relation} {rest}"  # noqa: S608 - names are quoted
+        wanted = f"SELECT {names} FROM {self.dialect.relation} {rest}"  # noqa: S608 - names are quoted
         result = _run(connection, wanted, stream_results=True)
         for rows in result.partitions(_BATCH_ROWS):
             yield self.dialect.frame(rows, schema)
@@ -105,18 +104,18 @@ def _run(connection: Connection, statement: str, **options: Any) -> Any:
 
 
 @contextmanager
-def _speaking(source: Source, dialect: Dialect) -> Iterator[tuple[Connection, Opened]]:
+def _speaking(source: Source, dialect: Dialect) -> Iterator[Connection]:
     """A read-only transaction; what the database refuses is said with the source's place."""
     try:
         with dialect.snapshot() as connection:
-            yield connection, dialect.opened(connection)
+            yield connection
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         cause = getattr(error, "orig", None) or error
         raise SourceUnreadable(
             source.name,
             where=source.place,
             allowed="a database that answers, with the table or query declared",
-            got=f"{dialect.name}: {listed(str(cause).splitlines()[:1])}",
+            got=f"{dialect.name}: {shown(hide(listed(str(cause).splitlines()[:1]), dialect.hidden))}",
             do="pip install 'trimtab[postgres]'"
             if isinstance(error, ModuleNotFoundError)
             else "see that the database runs and that the table, the columns and the rights are there",
@@ -130,37 +129,10 @@ def _takes(read: object, project: Path) -> bool:  # noqa: ARG001 - other kinds n
 def _open(source: Source, project: Path) -> SqlOffer:
     declared = source.read
     assert isinstance(declared, Sql)
-    url = _url(source, declared.url)
+    url = filled(source, declared.url)
     dialect = DIALECTS[url.get_backend_name()](source, declared, url, project)
-    with _speaking(source, dialect) as (_, opened):
-        return SqlOffer(source, dialect, opened.schema)
-
-
-def _url(source: Source, text: str) -> URL:
-    missing = [name for name in _VARIABLE.findall(text) if name not in os.environ]
-    if missing:
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            allowed="environment variables that are set",
-            got=f"the URL needs {listed(missing)}",
-            do=f"set it: export {missing[0]}=…",
-        )
-    filled = _VARIABLE.sub(lambda name: os.environ[name[1]], text)
-    try:
-        url = make_url(filled)
-        known = url.get_backend_name() in DIALECTS and url.get_driver_name() in {"", "pysqlite", "psycopg"}
-    except (ArgumentError, ValueError):
-        url, known = None, False
-    if url is None or not known:
-        raise SourceUnreadable(
-            source.name,
-            where=source.place,
-            allowed=_ALLOWED,
-            got=without_password(text),
-            do="give such a URL to trimtab.sql, or a function that reads another database",
-        )
-    return url
+    with _speaking(source, dialect) as connection:
+        return SqlOffer(source, dialect, dialect.schema(connection))
 
 
 SQL = Reader(allowed="a table or query of SQLite or Postgres (trimtab.sql)", takes=_takes, open=_open)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,26 +14,20 @@ from trimtab.data.readers.sql_declared import Sql
 from trimtab.kernel.source import Source
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A table or query, as one transaction sees it."""
-
-    relation: str  # what stands after FROM
-    schema: pl.Schema
-
-
 class Dialect(Protocol):
     """One kind of database."""
 
     name: str  # where it is, without its password
+    hidden: tuple[str, ...]  # what no message may show
+    relation: str  # what stands after FROM, in a snapshot
 
     def __init__(self, source: Source, declared: Sql, url: URL, project: Path) -> None: ...
 
     def snapshot(self) -> AbstractContextManager[Connection]:
         """A read-only transaction that sees the database as of one instant."""
 
-    def opened(self, connection: Connection) -> Opened:
-        """The table or query, with the types of its columns.
+    def schema(self, connection: Connection) -> pl.Schema:
+        """The columns of the table or query, with their types.
 
         Raises:
             SourceUnreadable: a column's type is not known, or cannot be kept.

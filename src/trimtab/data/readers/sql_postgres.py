@@ -12,8 +12,9 @@ import polars as pl
 from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from trimtab.data.readers.sql_declared import Sql
-from trimtab.data.readers.sql_dialect import Opened, quoted, relation
+from trimtab.data.readers.sql_declared import Sql, shown_url
+from trimtab.data.readers.sql_dialect import quoted, relation
+from trimtab.data.readers.sql_url import secrets
 from trimtab.kernel.errors import SourceUnreadable, listed
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.source import Source
@@ -43,8 +44,9 @@ class Postgres:
         self._url = url.set(drivername="postgresql+psycopg")
         if "connect_timeout" not in url.query:
             self._url = self._url.update_query_dict({"connect_timeout": _CONNECT_S})
-        self._relation = relation(declared)
-        self.name = url.render_as_string(hide_password=True)
+        self.relation = relation(declared)
+        self.name = shown_url(url)
+        self.hidden = secrets(url)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -55,16 +57,15 @@ class Postgres:
             connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
             yield connection
 
-    def opened(self, connection: Connection) -> Opened:
-        """The table or query, with the types of its columns."""
-        nothing = f"SELECT * FROM {self._relation} LIMIT 0"  # noqa: S608 - as it was declared
+    def schema(self, connection: Connection) -> pl.Schema:
+        """The columns of the table or query, with their types."""
+        nothing = f"SELECT * FROM {self.relation} LIMIT 0"  # noqa: S608 - as it was declared
         empty = connection.execution_options(no_parameters=True).exec_driver_sql(nothing)
         assert empty.cursor is not None
         columns: list[Any] = list(empty.cursor.description or [])
         empty.close()
         enums = self._enums(connection, {one[1] for one in columns} - set(_KINDS) - {_NUMERIC})
-        kinds = {one[0]: pl.String() if one[1] in enums else self._kind(one) for one in columns}
-        return Opened(self._relation, pl.Schema(kinds))
+        return pl.Schema({one[0]: pl.String() if one[1] in enums else self._kind(one) for one in columns})
 
     def narrowing(self, known: str, after_us: int, until_us: int) -> tuple[str, str]:
         """Exactly the rows of a look; exactly the earlier ones."""

@@ -16,13 +16,12 @@ from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from trimtab.data.readers.sql_declared import Sql
-from trimtab.data.readers.sql_dialect import Opened, quoted, relation
+from trimtab.data.readers.sql_dialect import quoted, relation
 from trimtab.kernel.errors import NaiveTime, SourceUnreadable
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.source import Source
 
 _INSTANT = pl.Datetime("us", "UTC")
-_VIEW = "temp._trimtab_rows"
 _BUSY_S = 60.0
 # An offset moves an instant's date by at most one day.
 _OFFSET = timedelta(days=1)
@@ -53,8 +52,10 @@ class Sqlite:
         Raises:
             SourceUnreadable: it does not exist.
         """
+        self.relation = "temp._trimtab_rows"
+        self.hidden: tuple[str, ...] = ()
         self._source = source
-        self._relation = relation(declared)
+        self._declared = relation(declared)
         self._types = dict(declared.types)
         self._path = project / (url.database or "")
         self.name = str(self._path)
@@ -69,19 +70,22 @@ class Sqlite:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A transaction that sees the file as of one instant."""
+        """A transaction that sees the file as of one instant.
+
+        In it, a view of the table or query: SQLite tells the types of a view's columns, but not of a query's.
+        """
         engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+            plain = connection.execution_options(no_parameters=True)
+            plain.exec_driver_sql("BEGIN")
+            view = f"CREATE TEMP VIEW _trimtab_rows AS SELECT * FROM {self._declared}"  # noqa: S608 - as declared
+            plain.exec_driver_sql(view)
             yield connection
 
-    def opened(self, connection: Connection) -> Opened:
-        """A view of it: SQLite tells the types of a view's columns, but not of a query's."""
-        plain = connection.execution_options(no_parameters=True)
-        view = f"CREATE TEMP VIEW _trimtab_rows AS SELECT * FROM {self._relation}"  # noqa: S608 - as declared
-        plain.exec_driver_sql(view)
-        columns = plain.exec_driver_sql("PRAGMA temp.table_info(_trimtab_rows)").all()
-        return Opened(_VIEW, pl.Schema({one[1]: self._kind(one[1], str(one[2])) for one in columns}))
+    def schema(self, connection: Connection) -> pl.Schema:
+        """The columns of the table or query, with their types."""
+        columns = connection.exec_driver_sql("PRAGMA temp.table_info(_trimtab_rows)").all()
+        return pl.Schema({one[1]: self._kind(one[1], str(one[2])) for one in columns})
 
     def narrowing(self, known: str, after_us: int, until_us: int) -> tuple[str, str]:
         """Whole days by text, which an ordinary index tells apart; within them instants, as SQLite reads them.

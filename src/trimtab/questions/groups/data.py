@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import polars as pl
 
+from trimtab.kernel.counted import counted
 from trimtab.kernel.moment import from_us
-from trimtab.questions.phrases import brief, counted, minute, span
+from trimtab.questions.phrases import brief, minute, span
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 
@@ -20,7 +21,9 @@ def _schemas(today: Today) -> str:
         last = blocked[-1]
         later = [one for one in today.entries("source.versioned") if one.seq > last.seq]
         mended = any(one.subject.startswith(f"{last.subject}@") for one in later)
-        now = "it has newer versions since" if mended else "its older versions serve until it is mended"
+        whole = any(one.subject == last.subject and one.seq > last.seq for one in today.entries("source.whole"))
+        now = "it is whole again" if whole else "its older versions serve until it is mended"
+        now = "it has newer versions since" if mended else now
         return f"{last.subject} was blocked on {minute(last.at)}: {brief(last.body.get('broken'))}; {now}"
     versions = [one for versions in today.versions.values() for one in versions]
     if not versions:

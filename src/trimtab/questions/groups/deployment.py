@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trimtab.kernel.canonical import short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.ledger_entry import LedgerEntry
-from trimtab.questions.phrases import NOTHING_DEPLOYED, because, counted, minute
+from trimtab.questions.phrases import NOTHING_DEPLOYED, because, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

@@ -8,9 +8,10 @@ import polars as pl
 
 from trimtab.house.parity import parity_of
 from trimtab.kernel.canonical import short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import DeclarationInvalid
 from trimtab.monitoring.measure import PREDICTIONS
-from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, brief, counted, share, span
+from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, brief, share, span
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

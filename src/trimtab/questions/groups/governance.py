@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, because, counted, minute
+from trimtab.kernel.counted import counted
+from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, because, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

@@ -7,8 +7,9 @@ from typing import cast
 
 import polars as pl
 
+from trimtab.kernel.counted import counted
 from trimtab.kernel.moment import from_us
-from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, counted, minute, share, span
+from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, minute, share, span
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

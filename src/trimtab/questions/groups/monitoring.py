@@ -7,9 +7,10 @@ from datetime import timedelta
 import polars as pl
 
 from trimtab.kernel.canonical import short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.evidence import Evidence
 from trimtab.kernel.moment import from_us
-from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, because, counted, minute
+from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, because, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

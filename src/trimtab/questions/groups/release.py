@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trimtab.kernel.canonical import short
-from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, counted, minute
+from trimtab.kernel.counted import counted
+from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

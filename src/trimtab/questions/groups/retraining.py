@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from trimtab.house.training_run import last_tried
-from trimtab.questions.phrases import NOTHING_DEPLOYED, brief, counted, minute
+from trimtab.kernel.counted import counted
+from trimtab.questions.phrases import NOTHING_DEPLOYED, brief, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 from trimtab.retraining.decide import decide_retraining

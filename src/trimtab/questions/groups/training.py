@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from trimtab.kernel.canonical import JsonMap, short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
-from trimtab.questions.phrases import NOTHING_DEPLOYED, because, counted, minute
+from trimtab.questions.phrases import NOTHING_DEPLOYED, because, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

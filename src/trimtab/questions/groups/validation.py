@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from trimtab.kernel.canonical import JsonMap, short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.verdict import Outcome
-from trimtab.questions.phrases import NOTHING_DEPLOYED, because, brief, counted, minute
+from trimtab.questions.phrases import NOTHING_DEPLOYED, because, brief, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from trimtab.features.provenance import Provenance
 from trimtab.house.explanation import Explanation
 from trimtab.kernel.canonical import Json, short
+from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
 from trimtab.web.report.wording import UNKNOWN, minute, number, span
 
@@ -106,7 +107,7 @@ def _behind(found: Provenance, at: datetime) -> str:
         return found.source
     versions = " to ".join(version_id(found.source, version) for version in found.versions)
     age = f", the newest {span(at - found.newest)} old" if found.newest else ""
-    return f"{versions}, {found.rows:,} row{'s' if found.rows > 1 else ''}{age}"
+    return f"{versions}, {counted(found.rows, 'row')}{age}"
 
 
 def _value(value: Json) -> str:
