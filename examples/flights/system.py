@@ -94,7 +94,7 @@ def fit(data: tt.TrainingData) -> lightgbm.Booster:
         "feature_fraction": 0.8,
         "num_threads": 1,
         "deterministic": True,
-        "force_col_wise": True,
+        "force_row_wise": True,
         "seed": data.seed,
         "verbose": -1,
     }

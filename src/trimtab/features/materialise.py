@@ -14,6 +14,8 @@ import polars as pl
 
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
+from trimtab.features.arrived import Arrived, arrived
+from trimtab.features.corrections import seen_after
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import finite, view_facts
 from trimtab.features.online_codec import Fact, Projected
@@ -55,9 +57,12 @@ class Materialise:
     def __call__(self, features: FeatureSet) -> list[str]:
         """Project whatever is new; returns the names of the views that moved."""
         moved = []
+        sources = {features.source_of(view).name for view in features.stored}
+        current = {name: self._versions.current(name) for name in sources}
+        read: Read = {}
         for view in features.stored:
             source, version = features.source_of(view), features.version_of(view)
-            number = self._versions.current(source.name)
+            number = current[source.name]
             [stored] = self._store.get([codec.projected_key(version)])
             before = codec.decode_projected(stored)
             if number == 0 and before is None:
@@ -76,8 +81,8 @@ class Materialise:
                 case FeatureView():
                     items, columns = self._facts(view, version, source, rows, floor_us)
                 case Aggregation():
-                    items = ProjectEvents(self._store, view, version, floor_us, first=not after)(rows)
-                    columns = list(view.columns)
+                    project = ProjectEvents(self._store, view, version, floor_us, first=not after)
+                    items, columns = project(_arrived(features, project, rows, after, read)), list(view.columns)
             progress = Projected(number, until_us, floor_us, columns)
             items[codec.projected_key(version)] = codec.encode_projected(progress)
             self._store.put(items)
@@ -101,6 +106,20 @@ class Materialise:
             new = [Fact(max(e, k), e, k, list(v)) for e, k, v in zip(event, known, values, strict=True)]
             items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
         return items, columns
+
+
+Read = dict[tuple[str, int], Arrived]  # by source, and the version behind which the rows came
+
+
+def _arrived(features: FeatureSet, project: ProjectEvents, rows: pl.LazyFrame, after: int, read: Read) -> Arrived:
+    """New rows, read once for all aggregations of a source; of a whole history each reads its own windows alone."""
+    source = project.view.source
+    if project.first:
+        return arrived(source, seen_after(source, rows, project.oldest_us), [project.view])
+    if (source.name, after) not in read:
+        beside = [one for one in features.stored if isinstance(one, Aggregation) and one.source is source]
+        read[source.name, after] = arrived(source, rows, beside)
+    return read[source.name, after]
 
 
 def _needed(facts: list[Fact], floor_us: int) -> list[Fact]:

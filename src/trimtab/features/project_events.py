@@ -10,28 +10,25 @@ holds them is next touched.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
-from trimtab.features.corrections import UNTIL, seen_after, with_corrections
+from trimtab.features.arrived import PLACE, Arrived
 from trimtab.features.online_events import (
     NO_FACT,
     StoredEvents,
     decode_events,
     encode_events,
-    fact_of,
 )
 from trimtab.features.online_memory import Ended, Items, Memory, Remembered
 from trimtab.features.window_values import VALUE, as_numbers, kind_of, measured
-from trimtab.features.windows.events import NEVER, Kind
+from trimtab.features.windows.events import NEVER, Ints, Kind
 from trimtab.kernel.moment import duration_us
 from trimtab.ports.online_store import OnlineReader
-
-_FACT, _EVENT, _KNOWN, _SEEN = "_fact", "_event_us", "_known_us", "_seen_us"
 
 
 @dataclass(frozen=True)
@@ -44,86 +41,81 @@ class ProjectEvents:
     floor_us: int  # questions before it are not answered
     first: bool  # nothing is stored yet: the rows are all that there are
 
-    def __call__(self, new: pl.LazyFrame) -> Items:
+    def __call__(self, new: Arrived) -> Items:
         """The items to write.
 
         Args:
             new: rows in the order of arrival. All became known after all that is stored: ingest sees to it.
         """
-        source, by = self.view.source, self.view.by
-        if self.first:
-            new = seen_after(source, new, self._oldest_us)
-        found = with_corrections(source, new.select(self.view.reads).collect())
-        kind = kind_of(found.schema[self.view.of])
-        until = pl.col(UNTIL) if UNTIL in found.columns else pl.lit(NEVER, pl.Int64)
-        rows = found.lazy().with_columns(
-            pl.Series(_FACT, fact_of(found, source.keys)),
-            pl.col(source.event_time).dt.epoch("us").alias(_EVENT),
-            pl.col(source.known).dt.epoch("us").alias(_KNOWN),
-            until.alias(UNTIL),
-        )
-        # An event that came into sight by the oldest instant is in no window of a question from the floor on.
-        rows = rows.with_columns(pl.max_horizontal(_EVENT, _KNOWN).alias(_SEEN))
-        held = pl.col(_SEEN) > self._oldest_us, pl.col(UNTIL) > pl.max_horizontal(_KNOWN, self.floor_us)
-        counted = measured(self.view, rows, kind).drop_nulls(by).filter(held).collect()
-        told = rows.filter(pl.col(_FACT) != NO_FACT).group_by(_FACT, maintain_order=True)
+        kind = kind_of(new.rows.schema[self.view.of])
+        counted = self._counted(new, kind)
         ended: Ended = {}
         items: Items = {}
-        if not set(by) <= set(source.keys):
-            ended, items = self._ended_anywhere(told.agg(pl.min(_KNOWN)).collect(), counted)
+        if not set(self.view.by) <= set(self.view.source.keys):
+            ended, items = self._ended_anywhere(new, counted)
         elif not self.first:
-            ended = self._ended_at_home(told.agg(*(pl.first(one) for one in by), pl.min(_KNOWN)).collect())
-        return {**items, **self._lists(counted, kind, ended)}
+            ended = self._ended_at_home(new)
+        return {**items, **self._lists(new, counted, kind, ended)}
 
     @property
-    def _oldest_us(self) -> int:
+    def oldest_us(self) -> int:
+        """What came into sight by then is in no window of a question from the floor on."""
         return self.floor_us - duration_us(self.view.span)
 
-    def _ended_at_home(self, first: pl.DataFrame) -> Ended:
+    def _counted(self, new: Arrived, kind: Kind) -> _Counted:
+        """The rows that count, and that a question from the floor on can see."""
+        by = list(self.view.by)
+        found = measured(self.view, new.rows.lazy(), kind).drop_nulls(by).select(PLACE, VALUE, *by).collect()
+        place = found[PLACE].cast(pl.Int64).to_numpy()
+        lasts = new.until_us[place] > np.maximum(new.known_us[place], self.floor_us)
+        held = (new.seen_us[place] > self.oldest_us) & lasts
+        if not held.all():
+            found, place = found.filter(pl.Series(held)), place[held]
+        names: dict[bytes, int] = {}
+        entities: dict[tuple[Any, ...], int] = {}
+        groups = [entities.setdefault(one, len(entities)) for one in found.select(by).iter_rows()]
+        for entity in entities:
+            names[codec.key(self.version, entity)] = len(names)
+        return _Counted(place, found[VALUE], np.array(groups, np.int64), list(names))
+
+    def _ended_at_home(self, new: Arrived) -> Ended:
         """Where the key of the lists is part of the fact's: the list is that of the newer version."""
         ended: Ended = {}
-        for fact, *entity, known_us in first.iter_rows():
-            ended.setdefault(codec.key(self.version, entity), {})[fact] = known_us
+        entities = new.rows.select(self.view.by)[new.first].rows()
+        facts, known_us = new.fact[new.first].tolist(), new.known_us[new.first].tolist()
+        for entity, fact, when_us in zip(entities, facts, known_us, strict=True):
+            ended.setdefault(codec.key(self.version, entity), {})[fact] = when_us
         return ended
 
-    def _ended_anywhere(self, first: pl.DataFrame, counted: pl.DataFrame) -> tuple[Ended, Items]:
+    def _ended_anywhere(self, new: Arrived, counted: _Counted) -> tuple[Ended, Items]:
         """Where the lists of the older versions are remembered; and what is to be remembered from now on."""
         memory = Memory(self.store, self.version)
-        ended = memory.lists_of(first[_FACT].to_numpy(), first[_KNOWN].to_numpy())
-        current = counted.filter(pl.col(UNTIL) == NEVER, pl.col(_FACT) != NO_FACT)
-        entities = current.select(self.view.by).unique(maintain_order=True)
-        places = current.join(entities.with_row_index("_place"), on=self.view.by, maintain_order="left")["_place"]
-        new = Remembered(
-            current[_FACT].to_numpy(),
-            current[_SEEN].to_numpy(),
-            places.cast(pl.Int64).to_numpy(),
-            [codec.key(self.version, entity) for entity in entities.iter_rows()],
-        )
-        return ended, memory.with_new(new, self._oldest_us)
+        ended = memory.lists_of(new.fact[new.first], new.known_us[new.first])
+        current = (new.until_us[counted.place] == NEVER) & (new.fact[counted.place] != NO_FACT)
+        place = counted.place[current]
+        told = Remembered(new.fact[place], new.seen_us[place], counted.group[current], counted.names)
+        return ended, memory.with_new(told, self.oldest_us)
 
-    def _lists(self, counted: pl.DataFrame, kind: Kind, ended: Ended) -> Items:
+    def _lists(self, new: Arrived, counted: _Counted, kind: Kind, ended: Ended) -> Items:
         """The lists that gain events or lose them; all at once, for there may be thousands."""
-        entities = counted.select(self.view.by).unique(maintain_order=True)
-        gaining = [codec.key(self.version, entity) for entity in entities.iter_rows()]
-        gains = set(gaining)
+        gains = set(counted.names)
         losing = [name for name in ended if name not in gains]
-        touched = [*gaining, *losing]
+        touched = [*counted.names, *losing]
         found = dict(zip(touched, self.store.get(touched), strict=True))
         # Without new events and without older ones there is nothing to write.
-        names = gaining + [name for name in losing if found[name] is not None]
+        names = counted.names + [name for name in losing if found[name] is not None]
         old = [_with_ends(decode_events(found[name]), ended.get(name)) for name in names]
-        new, place, words = self._new(counted, entities, kind)
+        new_value, words = as_numbers(counted.value, kind)
         shift = np.array([len(one.words) for one in old], np.int64)
-        group = np.concatenate([np.repeat(np.arange(len(old)), [len(one.fact) for one in old]), place]).astype(
-            np.int64
-        )
+        group = np.concatenate([np.repeat(np.arange(len(old)), [len(one.fact) for one in old]), counted.group])
+        group = group.astype(np.int64)
         event_us, known_us, fact, until_us = (
-            np.concatenate([*(getattr(one, name) for one in old), getattr(new, name)])
+            np.concatenate([*(getattr(one, name) for one in old), getattr(new, name)[counted.place]])
             for name in ("event_us", "known_us", "fact", "until_us")
         )
-        value = np.concatenate([*(one.value for one in old), new.value + shift[place]])
+        value = np.concatenate([*(one.value for one in old), new_value + shift[counted.group]])
         seen_us = np.maximum(event_us, known_us)
-        kept = (seen_us > self._oldest_us) & (until_us > np.maximum(known_us, self.floor_us))
+        kept = (seen_us > self.oldest_us) & (until_us > np.maximum(known_us, self.floor_us))
         [chosen] = np.nonzero(kept)
         chosen = chosen[np.argsort(group[chosen], kind="stable")]  # older ones first: they arrived before
         edges = np.searchsorted(group[chosen], np.arange(len(names) + 1))
@@ -138,15 +130,15 @@ class ProjectEvents:
             items[name] = encode_events(StoredEvents(event_us, known_us, value, fact, until_us, kind, told))
         return items
 
-    def _new(
-        self, counted: pl.DataFrame, entities: pl.DataFrame, kind: Kind
-    ) -> tuple[StoredEvents, NDArray[np.intp], list[str]]:
-        """The new events, for each the place of its list, and their words."""
-        value, words = as_numbers(counted[VALUE], kind)
-        by = self.view.by
-        place = counted.select(by).join(entities.with_row_index("_place"), on=by, maintain_order="left")["_place"]
-        event_us, known_us, fact, until_us = (counted[name].to_numpy() for name in (_EVENT, _KNOWN, _FACT, UNTIL))
-        return StoredEvents(event_us, known_us, value, fact, until_us), place.cast(pl.Int64).to_numpy(), words
+
+@dataclass(frozen=True)
+class _Counted:
+    """New rows that count for an aggregation: each with its value and its list."""
+
+    place: Ints  # among all that arrived
+    value: pl.Series
+    group: Ints  # the place of its list in `names`
+    names: list[bytes]  # keys in the online store
 
 
 def _with_ends(events: StoredEvents, facts: dict[int, int] | None) -> StoredEvents:

@@ -93,7 +93,7 @@ class LogReader:
 def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.DataFrame:
     """Predictions, each with the segment that it stands in, as rows of the table; see FRAME_SCHEMA."""
     segments, those = zip(*predictions, strict=True) if (predictions := list(predictions)) else ((), ())
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, list[Any] | pl.Series] = {
         "id": [one.id for one in those],
         "system": [one.system for one in those],
         "release": [one.release for one in those],
@@ -102,7 +102,7 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
         "at": [one.at_us for one in those],
         "score": [one.score for one in those],
         "features": [_encode(one.features) for one in those],
-        "ages_us": [one.ages_us for one in those],
+        "ages_us": _ages([one.ages_us for one in those]),
         "request": [_encode(one.request) for one in those],
         "latency_us": [one.latency_us for one in those],
         "segment": list(segments),
@@ -126,6 +126,16 @@ def _others(those: Sequence[Prediction]) -> pl.Series:
     empty = pl.lit([], dtype=FRAME_SCHEMA["others"])
     joined = rows.join(listed, on="place", how="left", maintain_order="left")
     return joined.select(pl.col("others").fill_null(empty)).to_series()
+
+
+def _ages(ages: list[Sequence[int | None]]) -> pl.Series:
+    """A list a row. Rows of one release are equally long: their lists are made from one flat column."""
+    kind = pl.List(pl.Int64())
+    widths = set(map(len, ages))
+    if len(widths) != 1 or 0 in widths:
+        return pl.Series(ages, dtype=kind)
+    flat = pl.Series([one for row in ages for one in row], dtype=pl.Int64())
+    return flat.reshape((len(ages), widths.pop())).cast(kind)
 
 
 def _encode(value: Any) -> str:
