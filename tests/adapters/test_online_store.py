@@ -157,3 +157,13 @@ def test_it_is_a_dictionary(place: Place, batches: list[dict[bytes, bytes | None
         expected |= batch
     asked = [*expected, *(name + key for key in others)]
     assert place.writer.get(asked) == [expected.get(key) for key in asked]
+
+
+def test_what_is_held_stays_as_it_was_while_others_write(place: Place) -> None:
+    place.writer.put({b"a": b"1" * 5000, b"b": b"2"})
+    with place.writer.held([b"a", b"none", b"b"]) as held:
+        other = threading.Thread(target=place.writer.put, args=({b"a": b"3" * 5000, b"b": None},))
+        other.start()
+        other.join()
+        assert [None if one is None else bytes(one) for one in held] == [b"1" * 5000, None, b"2"]
+    assert place.writer.get([b"a", b"b"]) == [b"3" * 5000, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,9 @@ def test_a_view_that_the_store_has_lost_is_an_error_until_it_is_projected_anew(
 
         gone = True
 
-        def get(self, keys: list[bytes]) -> list[bytes | None]:
-            return [
-                None if self.gone and key == lost else data for key, data in zip(keys, store.get(keys), strict=True)
-            ]
+        def held(self, keys: list[bytes]) -> AbstractContextManager[list[bytes | None]]:
+            found = zip(keys, store.get(keys), strict=True)
+            return nullcontext([None if self.gone and key == lost else data for key, data in found])
 
     online._store = forgetful = Forgetful()  # type: ignore[assignment]
     with pytest.raises(OnlineStoreUnavailable, match="has lost a view that it held") as gone:

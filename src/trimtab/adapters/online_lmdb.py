@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
@@ -10,7 +11,30 @@ import lmdb
 _MAP_BYTES = 64 << 30  # address space, not disk: the file is sparse and grows with its content
 
 
-class LmdbReader:
+class _Reads:
+    """Implements OnlineReader on an open environment."""
+
+    _env: lmdb.Environment
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """All keys from one read transaction."""
+        with self._env.begin() as transaction:
+            get = transaction.get
+            return [get(key) for key in keys]
+
+    @contextmanager
+    def held(self, keys: Sequence[bytes]) -> Iterator[list[memoryview | None]]:
+        """All keys from one read transaction, where they lie in the map."""
+        with self._env.begin(buffers=True) as transaction:
+            get = transaction.get
+            yield [get(key) for key in keys]
+
+    def close(self) -> None:
+        """Unmap."""
+        self._env.close()
+
+
+class LmdbReader(_Reads):
     """Implements OnlineReader. Opened by a worker after it has started: LMDB must not cross a fork."""
 
     def __init__(self, folder: Path) -> None:
@@ -19,29 +43,13 @@ class LmdbReader:
             LmdbWriter(folder).close()
         self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, readonly=True, max_readers=1024)
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """All keys from one read transaction."""
-        with self._env.begin() as transaction:
-            get = transaction.get
-            return [get(key) for key in keys]
 
-    def close(self) -> None:
-        """Unmap."""
-        self._env.close()
-
-
-class LmdbWriter:
+class LmdbWriter(_Reads):
     """Implements OnlineWriter, and reads what it has written."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, max_readers=1024)
-
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """All keys from one read transaction."""
-        with self._env.begin() as transaction:
-            get = transaction.get
-            return [get(key) for key in keys]
 
     def put(self, items: Mapping[bytes, bytes | None]) -> None:
         """One write transaction."""
@@ -51,7 +59,3 @@ class LmdbWriter:
                     transaction.delete(key)
                 else:
                     transaction.put(key, value)
-
-    def close(self) -> None:
-        """Unmap."""
-        self._env.close()

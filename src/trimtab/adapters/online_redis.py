@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -63,6 +63,11 @@ class RedisReader:
             return found
 
         return self._with_connection(ask)
+
+    @contextmanager
+    def held(self, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
+        """As `get`: what came over a connection is held anyway."""
+        yield self.get(keys)
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,11 +7,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from trimtab.kernel.canonical import Json, canonical, sha256
+
+Bytes: TypeAlias = bytes | memoryview
 
 _VERSION_LETTERS = 16
 _LONGEST_KEY_BYTES = 511  # LMDB's limit
@@ -126,7 +128,7 @@ def decode_facts(data: bytes | None) -> list[Fact]:
     return [*older, Fact(visible_us, event_us, known_us, _values.decode(data[_HEAD.size : place]))]
 
 
-def newest_fact(data: bytes, at_us: int) -> tuple[int, list[Any]] | None:
+def newest_fact(data: Bytes, at_us: int) -> tuple[int, list[Any]] | None:
     """The event time and the values of the last fact that is visible at an instant."""
     count, length, visible_us, event_us = _HEAD.unpack_from(data)
     place = _HEAD.size + length
@@ -150,6 +152,6 @@ def encode_projected(progress: Projected) -> bytes:
     return _encoder.encode(progress)
 
 
-def decode_projected(data: bytes | None) -> Projected | None:
+def decode_projected(data: Bytes | None) -> Projected | None:
     """None before the first projection."""
     return None if data is None else _projected.decode(data)

@@ -62,7 +62,7 @@ def encode_events(events: StoredEvents) -> bytes:
     return b"".join([head.tobytes(), *(row.tobytes() for row in rows), words, padding, letter])
 
 
-def decode_events(data: bytes | None) -> StoredEvents:
+def decode_events(data: bytes | memoryview | None) -> StoredEvents:
     """Events of one key; no bytes, no events."""
     if data is None:
         none = np.empty(0, np.int64)

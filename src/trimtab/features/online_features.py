@@ -14,7 +14,7 @@ from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet, by_view
 from trimtab.features.offline import finite
-from trimtab.features.online_codec import Projected
+from trimtab.features.online_codec import Bytes, Projected
 from trimtab.features.online_windows import put_windows
 from trimtab.features.request_frame import frame_of, request_columns
 from trimtab.features.view import FeatureView
@@ -65,7 +65,7 @@ class OnlineFeatures:
             for view, version in zip(features.stored, versions, strict=True)
         ]
         self._progress_keys = [codec.projected_key(version) for version in versions]
-        self._progress: dict[bytes, Projected] = {}
+        self._progress: dict[Bytes, Projected] = {}
         for view, version, progress in zip(self.views, versions, store.get(self._progress_keys), strict=True):
             if progress is None:
                 raise NotFound(
@@ -83,17 +83,18 @@ class OnlineFeatures:
         stale: Stale = {}
         entities = {by: _places(columns, by) for by in {one.by for one in self._stored}}
         keys = [one.prefix + entity for one in self._stored for entity in entities[one.by]]
-        found = iter(self._store.get([*self._progress_keys, *keys]))
-        self._check_progress(found, at_us)
-        for one in self._stored:
-            places = entities[one.by]
-            match one.view:
-                case FeatureView():
-                    block, age = _facts(one, places, found, at_us, stale)
-                case Aggregation() as view:
-                    block, age = _windows(view, one.width, places, found, at_us)
-            cells[one.view.name] = block
-            ages.append(age)
+        with self._store.held([*self._progress_keys, *keys]) as held:
+            found = iter(held)
+            self._check_progress(found, at_us)
+            for one in self._stored:
+                places = entities[one.by]
+                match one.view:
+                    case FeatureView():
+                        block, age = _facts(one, places, found, at_us, stale)
+                    case Aggregation() as view:
+                        block, age = _windows(view, one.width, places, found, at_us)
+                cells[one.view.name] = block
+                ages.append(age)
         blocks = [cells[declared.name] for declared in self._features.declared]
         values = blocks[0] if blocks else [[] for _ in rows]
         for block in blocks[1:]:
@@ -111,7 +112,7 @@ class OnlineFeatures:
                 cells[one.name] = [list(row) for row in values.collect().iter_rows()]
         return cells
 
-    def _check_progress(self, found: Iterator[bytes | None], at_us: Sequence[int]) -> None:
+    def _check_progress(self, found: Iterator[Bytes | None], at_us: Sequence[int]) -> None:
         """That the store still holds each view, and holds it from the earliest instant on."""
         oldest_us = min(at_us, default=None)
         for name in self.views:
@@ -128,7 +129,7 @@ class OnlineFeatures:
             if progress is None:
                 if len(self._progress) > len(self.views):
                     self._progress = {}  # of former versions
-                progress = self._progress[data] = codec.decode_projected(data) or codec.NOTHING
+                progress = self._progress[bytes(data)] = codec.decode_projected(data) or codec.NOTHING
             if oldest_us is not None and oldest_us < progress.floor_us:
                 raise RequestInvalid(
                     "the request's time is before what the online store still holds",
@@ -157,7 +158,7 @@ def _places(columns: Columns, by: Sequence[str]) -> Places:
 
 
 def _facts(
-    one: _Stored, places: Places, found: Iterator[bytes | None], at_us: Sequence[int], stale: Stale
+    one: _Stored, places: Places, found: Iterator[Bytes | None], at_us: Sequence[int], stale: Stale
 ) -> tuple[Cells, Ages]:
     """The newest fact that each row sees, unless it is too old."""
     name, max_age_us, newest_fact = one.view.name, one.max_age_us, codec.newest_fact
@@ -184,7 +185,7 @@ def _facts(
 
 
 def _windows(
-    view: Aggregation, width: int, places: Places, found: Iterator[bytes | None], at_us: Sequence[int]
+    view: Aggregation, width: int, places: Places, found: Iterator[Bytes | None], at_us: Sequence[int]
 ) -> tuple[Cells, Ages]:
     nothing: list[Json] = [None] * width
     cells: Cells = [nothing] * len(at_us)

@@ -20,7 +20,7 @@ _UNSEEN = int(np.iinfo(np.int64).min)
 
 def put_windows(
     view: Aggregation,
-    stored: list[tuple[list[int], bytes | None]],
+    stored: list[tuple[list[int], bytes | memoryview | None]],
     at_us: Sequence[int],
     cells: list[list[Json]],
     ages: list[int | None],

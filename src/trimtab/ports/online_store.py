@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -15,6 +16,11 @@ class OnlineReader(Protocol):
         Raises:
             OnlineStoreUnavailable: a server does not answer. None means that a key is not there, and only that.
         """
+        ...
+
+
+    def held(self, keys: Sequence[bytes]) -> AbstractContextManager[Sequence[bytes | memoryview | None]]:
+        """`get` without a copy: what is given may be read only as long as the context lasts."""
         ...
 
 
