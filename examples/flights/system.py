@@ -17,6 +17,8 @@ flights = tt.Source(
     known_time="announced_at",
     key="flight_id",
     contract=FlightContract,
+    owner="timetable",
+    personal=(),
 )
 arrivals = tt.Source(
     "arrivals",
@@ -25,6 +27,8 @@ arrivals = tt.Source(
     known_time="arrived_at",
     key="flight_id",
     contract=ArrivalContract,
+    owner="operations",
+    personal=(),
 )
 weather = tt.Source(
     "weather",
@@ -33,11 +37,15 @@ weather = tt.Source(
     known_time="published_at",
     key=("origin", "observed_at"),
     contract=WeatherContract,
+    owner="weather desk",
+    personal=(),
 )
-planes = tt.Source("planes", "data/planes.parquet", event_time="registered_at", key="tailnum")
+planes = tt.Source(
+    "planes", "data/planes.parquet", event_time="registered_at", key="tailnum", owner="fleet", personal=()
+)
 
 
-@tt.request_features
+@tt.request_features(personal=())
 def schedule(request: pl.LazyFrame) -> pl.LazyFrame:
     """What the timetable says."""
     local = pl.col("sched_dep").dt.convert_time_zone(ZONE)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.features import oracle, world
 from tests.features.world import Row
 
-from trimtab.features.bitemporal_join import VisibleFacts
+from trimtab.features.bitemporal_join import Questions, VisibleFacts
+from trimtab.kernel.moment import from_us
 
 VALUES = ("x", "flag", "word")
 
@@ -24,7 +25,7 @@ def joined(
 ) -> list[tuple[object, ...]]:
     asked = world.asked(questions)
     facts = world.frame(rows).select(*by, "event", "known", *VALUES)
-    out = VisibleFacts(facts, by=by, event="event", known="known").join(asked, "at", max_age)
+    out = VisibleFacts.of(facts, by=by, event="event", known="known").newest(Questions(asked, by, "at"), max_age)
     answered = pl.concat([asked, out], how="horizontal")
     return answered.select("a", "b", "at", *VALUES, "_age").rows()
 
@@ -101,7 +102,9 @@ def test_the_hour_that_comes_twice() -> None:
         if local:
             facts = facts.with_columns(pl.col("event", "known").dt.convert_time_zone("America/New_York"))
             asked = asked.with_columns(pl.col("at").dt.convert_time_zone("America/New_York"))
-        out = VisibleFacts(facts, by=["a"], event="event", known="known").join(asked, "at", None)
+        out = VisibleFacts.of(facts, by=["a"], event="event", known="known").newest(
+            Questions(asked, ["a"], "at"), None
+        )
         assert out["x"].to_list() == [1, 1, 2, 2]
         assert out["_age"].to_list() == [timedelta(), timedelta(minutes=59), timedelta(), timedelta()]
 
@@ -109,3 +112,28 @@ def test_the_hour_that_comes_twice() -> None:
 def test_no_facts_and_no_questions() -> None:
     assert joined([], [("JFK", 1, 3)], ["a"], None)[0][3:] == (None, None, None, None)
     assert joined([fact(1, 1, 1.0)], [], ["a"], None) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=world.rows(world.eighths),
+    questions=world.questions,
+    edges=st.lists(st.integers(0, 40), max_size=3),
+    together=st.booleans(),
+)
+def test_facts_in_parts_are_those_of_the_whole(
+    rows: list[Row], questions: list[tuple[str | None, int | None, float]], edges: list[int], together: bool
+) -> None:
+    asked, facts = world.asked(questions), world.frame(rows).select("a", "b", "event", "known", *VALUES)
+    whole = VisibleFacts.of(facts, by=["a", "b"], event="event", known="known")
+    bounds = [from_us(world.us(edge)) for edge in sorted(edges)]
+    later = [pl.col("known") > edge for edge in bounds]
+    parts = [
+        VisibleFacts.of(facts.filter(since, ~until), by=["a", "b"], event="event", known="known")
+        for since, until in zip([pl.lit(True), *later], [*later, pl.lit(False)], strict=True)
+    ]
+    found = VisibleFacts.together(parts)
+    if together:
+        found = VisibleFacts.in_order(found.in_one(), ["a", "b"])
+    at = Questions(asked, ["a", "b"], "at")
+    assert found.newest(at, None).equals(whole.newest(at, None))

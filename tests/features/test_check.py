@@ -102,15 +102,18 @@ CASES: dict[str, tuple[Declared, dict[str, str]]] = {
     "no such source": (
         view(unheard),
         {
-            "what": "must take one source as its one parameter",
-            "allowed": "weather",
+            "what": "must take one source, or one feature view, as its one parameter",
+            "allowed": "sources: weather; feature views: nothing",
             "got": "parameter 'of'",
-            "do": "name the parameter like the source, and list the source in System(sources=…)",
+            "do": "name the parameter like the source or view, and list that in System(sources=…) or (features=…)",
         },
     ),
     "two sources": (
         view(two),
-        {"what": "must take one source as its one parameter", "got": "no or several parameters"},
+        {
+            "what": "must take one source, or one feature view, as its one parameter",
+            "got": "no or several parameters",
+        },
     ),
     "loses a time": (
         view(loses),

@@ -145,6 +145,7 @@ class Dying:
         self._store = store
         self._left = writes
         self.get = store.get
+        self.held = store.held
         self.close = store.close
 
     def put(self, items: Mapping[bytes, bytes | None]) -> None:

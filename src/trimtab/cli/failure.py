@@ -5,6 +5,7 @@ Standard library only, for an error of the command line itself must not wait for
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import sys
@@ -16,6 +17,10 @@ from pathlib import Path
 
 _ERROR = "error: "
 _PART = re.compile(rf"(?P<name>{_ERROR}|\d+\. | *(?:where|allowed|got|do): +)(?P<text>.*)")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+_UNWRITTEN_WORDS = ("disk I/O error", "Input/output error")
+_SPARE_BYTES = 1 << 20
 _RED, _FAINT, _OFF = "\033[1;31m", "\033[90m", "\033[0m"
 
 
@@ -49,10 +54,35 @@ def fail(text: str) -> None:
 
 
 def crash(error: Exception) -> None:
-    """A fault of ours: said in one line, kept in full in the project, or in the temporary folder outside of one."""
+    """A fault of ours: said in one line, kept in full in the project, or in the temporary folder outside of one.
+
+    A full disk is not: whatever was begun on it is taken up by the next command.
+    """
+    if _disk_is_full(error):
+        where = getattr(error, "filename", None) or Path.cwd()
+        fail(
+            f"the disk is full\n  where:   {where}\n  got:     {_line(error)}\n"
+            "  do:      free some space, then run the same command again: what was begun is taken up"
+        )
     kept = _keep(f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.log")
-    what = f"Trimtab failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    what = f"Trimtab failed: {type(error).__name__}: {_line(error)}"
     fail(f"{what}\n  where:   {kept} has the details\n  do:      report it, with that file")
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Also where a library says it in words of its own."""
+    if error is None:
+        return False
+    told = isinstance(error, OSError) and error.errno in _FULL
+    told = told or any(one in str(error) for one in _FULL_WORDS)
+    # SQLite and LMDB have but one word for whatever they cannot write.
+    unwritten = any(one in str(error) for one in _UNWRITTEN_WORDS)
+    told = told or (unwritten and shutil.disk_usage(Path.cwd()).free < _SPARE_BYTES)
+    return told or _disk_is_full(error.__cause__ or error.__context__)
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _keep(name: str) -> Path:

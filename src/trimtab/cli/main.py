@@ -17,6 +17,7 @@ COMMANDS = (
     "up",
     "status",
     "data",
+    "features",
     "tick",
     "train",
     "release",

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import signal
-import threading
 
 import typer
 
-from trimtab import loop
 from trimtab.cli.lazy import plain_app
 from trimtab.cli.screen import Screen
-from trimtab.cli.session import Session, session
-from trimtab.kernel.errors import Refused, TrimtabError
-from trimtab.kernel.happening import Happening
+from trimtab.cli.session import session
+from trimtab.cli.turning import turning
+from trimtab.data.stream_file import declarations, write_streams
+from trimtab.kernel.errors import Refused
 from trimtab.kernel.moment import duration
 from trimtab.serving.supervisor import Supervisor
 from trimtab.simulation.serving import worker_command
-from trimtab.wiring import supervisor_settings, system_clock
+from trimtab.wiring import supervisor_settings
 
 app = plain_app()
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -29,6 +28,7 @@ def up(
     ),
     workers: int = typer.Option(0, help="Worker processes; the project's setting if not given."),
     every: str = typer.Option("1m", help="How often the loop turns, e.g. 30s, 5m."),
+    streams_every: str = typer.Option("2s", help="How soon appended rows become features, e.g. 500ms, 10s."),
 ) -> None:
     """Serve predictions and turn the loop, until Ctrl-C."""
     screen = Screen()
@@ -52,34 +52,19 @@ def up(
             board=open_.stores.board(open_.house.name),
             report=screen.note,
         )
+        every_s = duration(every, "--every").total_seconds()
+        soon_s = duration(streams_every, "--streams-every").total_seconds()
+        streams = declarations(open_.house.system.sources)
+        write_streams(open_.stores.project.folder, streams)
         supervisor.start()
         address = f"http://{settings['host']}:{supervisor.port}"
         screen.title(f"{open_.house.name} is up", "Ctrl-C stops it")
         screen.note(f"predict:  POST {address}/v1/systems/{open_.house.name}/predict")
         screen.note(f"health:   GET  {address}/readyz, {address}/metrics")
-        stopped = threading.Event()
-        ticker = threading.Thread(
-            target=_turn, args=(open_, screen, stopped, duration(every, "--every").total_seconds())
-        )
-        ticker.start()
+        for name in streams.streams:
+            screen.note(f"append:   POST {address}/v1/sources/{name}/rows")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
-        try:
+        with turning(open_, screen, every_s=every_s, streams_every_s=soon_s):
             supervisor.run()
-        finally:
-            stopped.set()
-            ticker.join()
         screen.note("stopped; every acknowledged answer is in the log")
-
-
-def _turn(open_: Session, screen: Screen, stopped: threading.Event, every_s: float) -> None:
-    """An error of one turn is said, and the next turn tries again: serving does not depend on it."""
-    while True:
-        now = system_clock().now()
-        try:
-            for one in loop.tick(open_.house, now):
-                screen.told(now, one)
-        except TrimtabError as error:
-            screen.told(now, Happening("serving", str(error), "bad"))
-        if stopped.wait(every_s):
-            return

@@ -8,7 +8,7 @@ from pathlib import Path
 from trimtab.project import open_project
 from trimtab.serving.seat import Seat
 from trimtab.serving.server import serve_worker
-from trimtab.wiring import Stores, open_loader, server_settings, system_clock, take_place
+from trimtab.wiring import Stores, open_loader, open_streams, server_settings, system_clock, take_place
 
 
 def main() -> None:
@@ -27,6 +27,7 @@ def main() -> None:
         place=take_place(stores, given.system, seat.slot),
         loader=open_loader(stores),
         clock=system_clock(),
+        streams=None if given.replay else open_streams(stores),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -10,12 +10,16 @@ from functools import cached_property
 import polars as pl
 
 from trimtab.features.measures.find import measure
+from trimtab.features.tags import Tags
+from trimtab.features.unit_of_name import unit_of_name
 from trimtab.features.windows import WINDOWS
 from trimtab.kernel.canonical import Json, digest
 from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
 from trimtab.kernel.moment import duration, duration_text, duration_us
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
+
+_COUNTED = {"count": "rows", "distinct": "values"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +36,23 @@ class Aggregation:
     place: str
     where: str | pl.Expr | None = None
     problems: tuple[TrimtabError, ...] = ()  # reported with all others when the system is applied
+    description: str = ""
+    owner: str = ""
+    unit: str = ""
+    personal: bool | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Its features, in order: 'mean_3h', 'count_3h', 'mean_24h', …"""
         return tuple(f"{how}_{duration_text(window)}" for window in self.windows for how in self.how)
+
+    @property
+    def tags(self) -> Tags:
+        """By feature: what counts has its own unit, what is measured that of the column."""
+        units = {how: _COUNTED.get(how, self.unit or unit_of_name(self.of)) for how in self.how}
+        personal = None if self.personal is None else self.columns if self.personal else ()
+        columns = {column: units[column.rpartition("_")[0]] for column in self.columns}
+        return Tags(self.owner, columns, personal)
 
     @property
     def span(self) -> timedelta:
@@ -82,7 +98,7 @@ class Aggregation:
         return digest(["aggregation", *body, where])
 
 
-def aggregate(
+def aggregate(  # noqa: PLR0913 - a declaration: each is an argument of its own to the reader
     source: Source,
     *,
     by: str | Sequence[str],
@@ -92,6 +108,10 @@ def aggregate(
     window_on: str = "known_time",
     where: str | pl.Expr | None = None,
     name: str = "",
+    description: str = "",
+    owner: str = "",
+    unit: str = "",
+    personal: bool | None = None,
 ) -> Aggregation:
     """Declare window aggregations.
 
@@ -111,6 +131,11 @@ def aggregate(
         where: which rows count: an expression over the source's columns that looks at one row at a time, or the
             name of a boolean column. A correction that it leaves out takes the fact out.
         name: defaults to '{of}_by_{by}'.
+        description: for people.
+        owner: who answers for it: a team or a person; the source's owner if not given.
+        unit: of `of`, if its name does not end with it; of "count" it is rows, of "distinct" values.
+        personal: whether its features hold personal data; None: they do if `of`, or a column of `by`, is personal
+            in the source.
 
     What is wrong with it is reported when the system is applied, together with everything else.
     """
@@ -131,6 +156,7 @@ def aggregate(
         where = None
     if window_on not in WINDOWS:
         problems.append(UnknownName("kind of window", window_on, WINDOWS, where=place))
+    problems += _tag_problems(description, owner, unit, personal, place)
     spans = []
     for window in windows:
         try:
@@ -148,4 +174,20 @@ def aggregate(
         place=place,
         where=where,
         problems=tuple(problems),
+        description=description,
+        owner=owner,
+        unit=unit,
+        personal=personal,
     )
+
+
+def _tag_problems(
+    description: object, owner: object, unit: object, personal: object, place: str
+) -> Iterator[TrimtabError]:
+    for name, given in (("description", description), ("owner", owner), ("unit", unit)):
+        if not isinstance(given, str):
+            yield InvalidValue(name, given, allowed="text", where=place)
+    if not isinstance(personal, bool | None):
+        yield InvalidValue(
+            "personal", personal, allowed="True, False, or None: as the source's columns are", where=place
+        )

@@ -15,71 +15,149 @@ Facts are put into order once, however many questions come and in however many p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-_VISIBLE, _FACT, _ROW, _EVENT = "_visible", "_fact", "_row", "_event"
+from trimtab.kernel.moment import duration_us, to_us
+
+# No column of a user has such a name.
+VISIBLE, EVENT, FACT = "trimtab:visible", "trimtab:event", "trimtab:fact"
+_KNOWN, _ROW, _AT = "trimtab:known", "trimtab:row", "trimtab:at"
 _NONE = -1  # in place of a fact
+_LONG_AGO = -(2**63)
 
 
+@dataclass(frozen=True)
 class VisibleFacts:
-    """Facts in the order in which they can be seen, ready for questions."""
+    """Facts in the order in which they can be seen, ready for questions.
 
-    def __init__(self, facts: pl.DataFrame, *, by: Sequence[str], event: str, known: str) -> None:
-        """Put them into order.
+    They may lie in parts, of which each became known after those before it: then each is asked.
+    """
+
+    by: tuple[str, ...]
+    parts: tuple[pl.DataFrame, ...]  # `by`, VISIBLE, EVENT and FACT (its place in `features`) of each, in order
+    features: pl.DataFrame  # in one chunk: fetching from many costs several times as much
+
+    @classmethod
+    def of(cls, facts: pl.DataFrame, *, by: Sequence[str], event: str, known: str) -> VisibleFacts:
+        """Put facts into order, as one part.
 
         Args:
-            facts: has the columns `by`, `event`, `known` and the features; aware times in microseconds.
+            facts: has the columns `by`, `event`, `known` and the features; aware times in microseconds. Those known
+                at the same instant are in the order of arrival.
             by: the entity; a null never matches.
         """
-        self._by = list(by)
-        self._seen = _newest_first_seen(facts, self._by, event, known)
-        # In one chunk: fetching from many costs several times as much.
-        self._features = facts.drop(*dict.fromkeys((*by, event, known))).rechunk()
+        seen = _newest_first_seen(facts, list(by), event, known)
+        return cls(tuple(by), (seen,), facts.drop(*dict.fromkeys((*by, event, known))).rechunk())
 
-    def join(self, questions: pl.DataFrame, at: str, max_age: timedelta | None) -> pl.DataFrame:
-        """For each question, in their order, features and `_age` of the newest fact known; nulls where is none.
+    @classmethod
+    def together(cls, some: Sequence[VisibleFacts]) -> VisibleFacts:
+        """With the parts of all; each became known after those before it."""
+        held = [one for one in some if any(part.height for part in one.parts)]
+        if len(held) < 2:
+            return held[0] if held else some[0]
+        starts = accumulate([one.features.height for one in held[:-1]], initial=0)
+        parts = [
+            part.with_columns(pl.col(FACT) + start)
+            for one, start in zip(held, starts, strict=True)
+            for part in one.parts
+            if part.height
+        ]
+        return cls(held[0].by, tuple(parts), pl.concat([one.features for one in held]).rechunk())
+
+    def in_one(self) -> pl.DataFrame:
+        """`by`, VISIBLE, EVENT and the features of all parts in one table, in order."""
+        seen = pl.concat([part.select(*self.by, VISIBLE, EVENT, FACT) for part in self.parts])
+        seen = _once_newest(seen, list(self.by))
+        rows = self.features[seen[FACT].cast(pl.Int64).to_numpy()]
+        return pl.concat([seen.drop(FACT), rows], how="horizontal").rechunk()
+
+    @classmethod
+    def in_order(cls, table: pl.DataFrame, by: Sequence[str]) -> VisibleFacts:
+        """What `in_one` gave."""
+        seen = table.select(*by, VISIBLE, EVENT).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(FACT))
+        return cls(tuple(by), (seen,), table.drop(*by, VISIBLE, EVENT).rechunk())
+
+    def newest(self, questions: Questions, max_age: timedelta | None) -> pl.DataFrame:
+        """For each question features and `_age` of the newest fact known; nulls where is none.
+
+        Args:
+            questions: about these entities.
+            max_age: facts with at - event above it count as missing.
+        """
+        places = np.full(len(questions.at_us), _NONE, np.int64)
+        events_us = np.full(len(questions.at_us), _LONG_AGO, np.int64)
+        for part in self.parts:
+            since = questions.since(part[VISIBLE][0]) if part.height else len(places)
+            found = questions.asked[since:].join_asof(
+                part, left_on=_AT, right_on=VISIBLE, by=self.by, check_sortedness=False
+            )
+            event_us = found[EVENT].dt.epoch("us").fill_null(_LONG_AGO).to_numpy()
+            # Of equal events that of the later part: it became known later.
+            better = event_us >= events_us[since:]
+            np.copyto(events_us[since:], event_us, where=better)
+            np.copyto(places[since:], found[FACT].fill_null(_NONE).to_numpy(), where=better)
+        missing = places == _NONE
+        age_us = questions.at_us - np.where(missing, questions.at_us, events_us)
+        if max_age is not None:
+            missing |= age_us > duration_us(max_age)
+        order = questions.order
+        ages = pl.Series("_age", age_us[order]).set(pl.Series(missing[order]), None).cast(pl.Duration("us"))
+        return self._fetched(np.where(missing, _NONE, places)[order]).with_columns(ages)
+
+    def _fetched(self, places: NDArray[np.int64]) -> pl.DataFrame:
+        """The features at some places; null everywhere where the place is -1."""
+        if self.features.is_empty():
+            return self.features.clear(len(places))
+        missing = pl.Series(places == _NONE)
+        # Without nulls among the places: with them the fetch takes three times as long.
+        rows = self.features[np.maximum(places, 0)]
+        return rows.with_columns(pl.when(~missing).then(pl.all()).name.keep()) if missing.any() else rows
+
+
+class Questions:
+    """Questions in the order of their instants, put into it once for all views of an entity."""
+
+    def __init__(self, questions: pl.DataFrame, by: Sequence[str], at: str) -> None:
+        """Sort them.
 
         Args:
             questions: has the columns `by` and `at`.
+            by: the entity.
             at: the instant of the question (aware).
-            max_age: facts with at - event above it count as missing.
         """
-        asked = questions.select(*self._by, pl.col(at).alias("_at")).with_row_index(_ROW).sort("_at")
-        found = asked.join_asof(self._seen, left_on="_at", right_on=_VISIBLE, by=self._by, check_sortedness=False)
-        found = found.select(_ROW, _FACT, _age=pl.col("_at") - pl.col(_EVENT))
-        if max_age is not None:
-            fresh = pl.col("_age") <= max_age
-            found = found.with_columns(pl.when(fresh).then(pl.col(_FACT, "_age")).name.keep())
-        rows = found[_ROW].to_numpy()
-        order = np.empty(len(rows), np.int64)
-        order[rows] = np.arange(len(rows))
-        place = found[_FACT].cast(pl.Int64).fill_null(_NONE).to_numpy()[order]
-        return _fetched(self._features, place).with_columns(found["_age"].gather(order))
+        sorted_ = questions.select(*by, pl.col(at).alias(_AT)).with_row_index(_ROW).sort(_AT)
+        rows = sorted_[_ROW].to_numpy()
+        self.asked = sorted_.drop(_ROW)
+        self.at_us = sorted_[_AT].dt.epoch("us").to_numpy()
+        self.order = np.empty(len(rows), np.int64)  # the place among the sorted of each as it was given
+        self.order[rows] = np.arange(len(rows))
+
+    def since(self, instant: datetime) -> int:
+        """How many of them ask before an instant: those see nothing of what came into sight then."""
+        return int(np.searchsorted(self.at_us, to_us(instant)))
 
 
 def _newest_first_seen(facts: pl.DataFrame, by: list[str], event: str, known: str) -> pl.DataFrame:
-    """`by`, `_visible`, `_event`, `_fact` (its place) of each fact that was once the newest known one, in order."""
-    seen = facts.select(*by, _known=known, _event=event).with_row_index(_FACT)
+    """`by`, visible and event time, and place of each fact that was once the newest known one, in order."""
+    seen = facts.select(*by, **{_KNOWN: known, EVENT: event}).with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias(FACT)
+    )
     seen = seen.filter(pl.all_horizontal(pl.col(*by).is_not_null()))
     # Only facts known before their time can tie in visible time and in event.
-    forecasts = seen.select((pl.col("_known") < pl.col(_EVENT)).any()).item()
-    if forecasts and not seen["_known"].is_sorted():
-        seen = seen.sort("_known", maintain_order=True)
-    seen = seen.select(*by, _EVENT, _FACT, pl.max_horizontal(_EVENT, "_known").alias(_VISIBLE))
-    if not seen[_VISIBLE].is_sorted():
-        seen = seen.sort(_VISIBLE, maintain_order=True)
-    return seen.filter(pl.col(_EVENT) >= pl.col(_EVENT).cum_max().over(by))
+    forecasts = seen.select((pl.col(_KNOWN) < pl.col(EVENT)).any()).item()
+    if forecasts and not seen[_KNOWN].is_sorted():
+        seen = seen.sort(_KNOWN, maintain_order=True)
+    seen = seen.select(*by, EVENT, FACT, pl.max_horizontal(EVENT, _KNOWN).alias(VISIBLE))
+    return _once_newest(seen, by)
 
 
-def _fetched(features: pl.DataFrame, place: NDArray[np.int64]) -> pl.DataFrame:
-    """The rows of a table at some places; null everywhere where the place is -1."""
-    if features.is_empty():
-        return features.clear(len(place))
-    missing = pl.Series(place == _NONE)
-    # Without nulls among the places: with them the fetch takes three times as long.
-    rows = features[np.maximum(place, 0)]
-    return rows.with_columns(pl.when(~missing).then(pl.all()).name.keep()) if missing.any() else rows
+def _once_newest(seen: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    if not seen[VISIBLE].is_sorted():
+        seen = seen.sort(VISIBLE, maintain_order=True)
+    return seen.filter(pl.col(EVENT) >= pl.col(EVENT).cum_max().over(by))

@@ -8,6 +8,8 @@ import polars as pl
 
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.check_measured import check_measured
+from trimtab.features.check_tags import check_source_tags, check_tags
+from trimtab.features.check_trail import check_trail
 from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import view_facts
 from trimtab.features.on_request import RequestFeatures
@@ -25,6 +27,7 @@ def check_features(features: FeatureSet, request: pl.Schema, schemas: Schemas) -
         request: the fields of a request.
         schemas: columns of the sources; sources that cannot be read are absent and reported elsewhere.
     """
+    yield from check_source_tags(features.sources, schemas)
     names = [view.name for view in features.declared]
     for number, view in enumerate(features.declared):
         if "." in view.name:
@@ -47,6 +50,7 @@ def check_features(features: FeatureSet, request: pl.Schema, schemas: Schemas) -
             )
         match view:
             case RequestFeatures():
+                yield from view.problems
                 yield from _run(view, request)
             case FeatureView():
                 yield from view.problems
@@ -60,26 +64,20 @@ def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: 
     yield from _columns(
         "feature view", view.name, "entity", view.entity, request, "the request's fields", view.place
     )
-    if view.source not in features.sources:
-        yield Misdeclared(
-            "feature view",
-            view.name,
-            "must take one source as its one parameter, by the source's name",
-            where=view.place,
-            allowed=listed(features.sources),
-            got=f"parameter '{view.source}'" if view.source else "no or several parameters",
-            do="name the parameter like the source, and list the source in System(sources=…)",
-        )
-        return
-    if view.source not in schemas:
-        return
-    source = features.sources[view.source]
-    empty = pl.LazyFrame(schema=schemas[view.source])
+    yield from check_trail(view, features)
+    root = features.trail(view)[-1]
+    if root not in schemas or not _sound(view.on, features, schemas[root]):
+        return  # reported elsewhere: of the source, or of the view that this one stands on
+    source = features.sources[root]
+    empty = pl.LazyFrame(schema=schemas[root])
+    given = pl.Schema()
     try:
-        out = _lazy(view.function(empty)).collect_schema()
+        given = (empty if view.on is None else view.on.facts(empty)).collect_schema()
+        out = _lazy(view.facts(empty)).collect_schema()
         needed = dict.fromkeys((*view.entity, source.event_time, source.known))
         missing = [name for name in needed if name not in out]
         if missing:
+            lost = [name for name in missing if name not in given and view.on is not None]
             yield Misdeclared(
                 "feature view",
                 view.name,
@@ -87,14 +85,29 @@ def _view(view: FeatureView, features: FeatureSet, request: pl.Schema, schemas: 
                 where=view.place,
                 allowed=f"entity and times: {listed(needed)}",
                 got=listed(out),
-                do=f"let the function return {listed(missing)} as well",
+                do=f"let the function return {listed(missing)} as well"
+                + (f"; '{view.source}', on which it stands, has no {listed(lost)} either" if lost else ""),
             )
             return
         facts = view_facts(view, source, empty).collect_schema()
         yield from _keys("feature view", view.name, "entity", view.entity, request, facts, view.place)
-        yield from _types(view.name, {name: facts[name] for name in facts if name not in needed}, view.place)
+        columns = {name: facts[name] for name in facts if name not in needed}
+        yield from _types(view.name, columns, view.place)
+        yield from check_tags(view.name, view.tags, columns, view.place)
     except Exception as error:
-        yield _raised("feature view", view.name, error, view.place, schemas[view.source])
+        yield _raised("feature view", view.name, error, view.place, given)
+
+
+def _sound(view: FeatureView | None, features: FeatureSet, schema: pl.Schema) -> bool:
+    """Whether a view makes facts for those that stand on it; None is the source itself."""
+    if view is None:
+        return True
+    source = features.source_of(view)
+    try:
+        out = _lazy(view.facts(pl.LazyFrame(schema=schema))).collect_schema()
+    except Exception:
+        return False
+    return {*view.entity, source.event_time, source.known} <= set(out)
 
 
 def _run(view: RequestFeatures, request: pl.Schema) -> Iterator[TrimtabError]:
@@ -104,6 +117,7 @@ def _run(view: RequestFeatures, request: pl.Schema) -> Iterator[TrimtabError]:
         yield _raised("request features", view.name, error, view.place, request)
         return
     yield from _types(view.name, dict(out), view.place)
+    yield from check_tags(view.name, view.tags, out, view.place)
 
 
 def _aggregation(

@@ -7,10 +7,13 @@ State is bounded: of an entity's facts only those are kept that a question not o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import polars as pl
+import polars.selectors as cs
 
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
@@ -20,6 +23,7 @@ from trimtab.features.feature_set import FeatureSet
 from trimtab.features.offline import finite, view_facts
 from trimtab.features.online_codec import Fact, Projected
 from trimtab.features.online_memory import Items
+from trimtab.features.prepared import PreparedFacts
 from trimtab.features.project_events import ProjectEvents
 from trimtab.features.view import FeatureView
 from trimtab.kernel.moment import duration_us
@@ -49,8 +53,23 @@ KEEP = timedelta(days=2)
 class Materialise:
     """Brings the online store up to the current dataset versions."""
 
-    def __init__(self, store: OwnedStore, versions: SourceVersions, keep: timedelta = KEEP) -> None:
+    def __init__(
+        self,
+        store: OwnedStore,
+        versions: SourceVersions,
+        keep: timedelta = KEEP,
+        prepared: PreparedFacts | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: to project into.
+            versions: of the sources.
+            keep: how old a question may be.
+            prepared: gets the facts of feature views too, for offline joins.
+        """
         self._store = store
+        self._prepared = prepared
         self._versions = versions
         self._keep_us = duration_us(keep)
 
@@ -79,6 +98,9 @@ class Materialise:
                 floor_us = max(floor_us, before.floor_us)
             match view:
                 case FeatureView():
+                    if self._prepared is not None:
+                        frame = partial(self._versions.frame, source.name, number)
+                        self._prepared.extend(view, version, source, number, frame)
                     items, columns = self._facts(view, version, source, rows, floor_us)
                 case Aggregation():
                     project = ProjectEvents(self._store, view, version, floor_us, first=not after)
@@ -92,20 +114,41 @@ class Materialise:
     def _facts(
         self, view: FeatureView, version: str, source: Source, rows: pl.LazyFrame, floor_us: int
     ) -> tuple[Items, list[str]]:
-        facts = view_facts(view, source, rows, online=True).with_columns(finite()).collect()
-        times = (source.event_time, source.known)
-        columns = [name for name in facts.columns if name not in (*view.entity, *times)]
-        keyed = facts.drop_nulls(list(view.entity))
-        parts = keyed.partition_by(view.entity, as_dict=True, maintain_order=True)
-        keys = {codec.key(version, entity): part for entity, part in parts.items()}
-        items: Items = {}
-        for (name, part), stored in zip(keys.items(), self._store.get(list(keys)), strict=True):
-            event = part[source.event_time].dt.epoch("us").to_list()
-            known = part[source.known].dt.epoch("us").to_list()
-            values = part.select(columns).rows()
-            new = [Fact(max(e, k), e, k, list(v)) for e, k, v in zip(event, known, values, strict=True)]
-            items[name] = codec.encode_facts(_needed([*codec.decode_facts(stored), *new], floor_us))
+        facts = view_facts(view, source, rows, online=True).drop_nulls(list(view.entity))
+        told = _lasting(facts, view.entity, source, floor_us).with_columns(finite()).collect()
+        columns = [name for name in told.columns if name not in (*view.entity, _EVENT, _KNOWN)]
+        event_us, known_us = told[_EVENT].to_list(), told[_KNOWN].to_list()
+        values = told.select(columns).rows()
+        new: dict[bytes, list[Fact]] = {}
+        names: dict[tuple[Any, ...], bytes] = {}
+        for entity, e, k, v in zip(told.select(view.entity).iter_rows(), event_us, known_us, values, strict=True):
+            name = names.get(entity) or names.setdefault(entity, codec.key(version, entity))
+            new.setdefault(name, []).append(Fact(max(e, k), e, k, list(v)))
+        items: Items = {
+            name: codec.encode_facts(_needed([*codec.decode_facts(stored), *facts], floor_us))
+            for (name, facts), stored in zip(new.items(), self._store.get(list(new)), strict=True)
+        }
         return items, columns
+
+
+_EVENT, _KNOWN, _SEEN = "trimtab:event", "trimtab:known", "trimtab:seen"
+
+
+def _lasting(facts: pl.LazyFrame, entity: Sequence[str], source: Source, floor_us: int) -> pl.LazyFrame:
+    """Facts that some question from the floor on can see, with their times in microseconds: of a history few."""
+    event, known = (pl.col(name).dt.epoch("us") for name in (source.event_time, source.known))
+    told = facts.select(
+        *entity,
+        cs.exclude(*entity, source.event_time, source.known),
+        event.alias(_EVENT),
+        known.alias(_KNOWN),
+        pl.max_horizontal(event, known).alias(_SEEN),
+    )
+    rising = told.sort(_SEEN, _EVENT, _KNOWN, maintain_order=True).filter(
+        pl.col(_EVENT) >= pl.col(_EVENT).cum_max().over(entity)
+    )
+    hidden_us = pl.col(_SEEN).shift(-1).over(entity)
+    return rising.filter((hidden_us > floor_us).fill_null(True)).drop(_SEEN)
 
 
 Read = dict[tuple[str, int], Arrived]  # by source, and the version behind which the rows came

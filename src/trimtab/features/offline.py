@@ -8,7 +8,7 @@ import polars as pl
 import polars.selectors as cs
 
 from trimtab.features.aggregation import Aggregation
-from trimtab.features.bitemporal_join import VisibleFacts
+from trimtab.features.bitemporal_join import Questions, VisibleFacts
 from trimtab.features.corrections import with_corrections
 from trimtab.features.feature_set import FeatureSet, feature_name
 from trimtab.features.keys import whole_keys
@@ -18,9 +18,13 @@ from trimtab.features.window_values import aggregation_values
 from trimtab.kernel.source import Source
 
 Facts = Callable[[str], pl.LazyFrame]  # the rows of a source by its name
+# Of a view what has been put into order already, if anything, and the rows of its source that arrived after that.
+Prepared = Callable[[FeatureView], tuple[VisibleFacts | None, pl.LazyFrame]]
 
 
-def offline_features(features: FeatureSet, questions: pl.DataFrame, at: str, facts: Facts) -> pl.DataFrame:
+def offline_features(
+    features: FeatureSet, questions: pl.DataFrame, at: str, facts: Facts, prepared: Prepared | None = None
+) -> pl.DataFrame:
     """The features of each question as of its instant, from what was known then.
 
     Args:
@@ -28,17 +32,18 @@ def offline_features(features: FeatureSet, questions: pl.DataFrame, at: str, fac
         questions: the request's fields and the column `at`; one row a question.
         at: the instant of each question (aware).
         facts: gives the rows of a source; those known after a question do not count for it.
+        prepared: the same facts of feature views, in order as far as they are prepared.
 
     Returns:
         One row a question, in the same order; columns 'view.column' in declared order.
     """
-    return OfflineFeatures(features, facts)(questions, at)
+    return OfflineFeatures(features, facts, prepared)(questions, at)
 
 
 class OfflineFeatures:
     """Facts read and put into order once, for questions that come in parts."""
 
-    def __init__(self, features: FeatureSet, facts: Facts) -> None:
+    def __init__(self, features: FeatureSet, facts: Facts, prepared: Prepared | None = None) -> None:
         """Read the facts; see `offline_features`."""
         self._features = features
         self._events = _events(features, facts)
@@ -46,21 +51,25 @@ class OfflineFeatures:
         for view in features.declared:
             if isinstance(view, FeatureView):
                 source = features.source_of(view)
-                self._visible[view.name] = _visible(view, source, facts(source.name))
+                ready, rows = prepared(view) if prepared is not None else (None, facts(source.name))
+                new = visible(view, source, rows)
+                self._visible[view.name] = new if ready is None else VisibleFacts.together([ready, new])
 
     def __call__(self, questions: pl.DataFrame, at: str) -> pl.DataFrame:
         """One row a question, in the same order; see `offline_features`."""
         columns: list[pl.Series] = []
+        asked: dict[tuple[str, ...], Questions] = {}
         for view in self._features.declared:
             match view:
                 case RequestFeatures():
                     block = view.function(questions.lazy()).collect()
                 case FeatureView():
-                    asked = questions.select(*view.entity, _instant(at).alias("_at"))
-                    block = self._visible[view.name].join(
-                        asked.with_columns(whole_keys(view.entity)), "_at", view.max_age
-                    )
-                    block = block.drop("_age")
+                    if view.entity not in asked:
+                        rows = questions.select(*view.entity, _instant(at).alias("_at"))
+                        asked[view.entity] = Questions(
+                            rows.with_columns(whole_keys(view.entity)), view.entity, "_at"
+                        )
+                    block = self._visible[view.name].newest(asked[view.entity], view.max_age).drop("_age")
                 case Aggregation():
                     block = aggregation_values(view, questions, at, self._events[view.source.name])
             columns += [series.alias(feature_name(view.name, series.name)) for series in block]
@@ -89,18 +98,18 @@ def finite() -> pl.Expr:
 def view_facts(view: FeatureView, source: Source, rows: pl.LazyFrame, *, online: bool = False) -> pl.LazyFrame:
     """The view's facts: entity, the two times, then its features. What lacks one of its times is no fact."""
     times = dict.fromkeys((source.event_time, source.known))
-    function = view.push if online and view.push is not None else view.function
-    facts = function(rows.drop("_version", strict=False)).drop_nulls(list(times))
+    facts = view.facts(rows.drop("_version", strict=False), online=online).drop_nulls(list(times))
     rest = [name for name in facts.collect_schema() if name not in (*view.entity, *times)]
     return facts.select(*view.entity, *map(_instant, times), *rest)
 
 
-def _visible(view: FeatureView, source: Source, rows: pl.LazyFrame) -> VisibleFacts:
+def visible(view: FeatureView, source: Source, rows: pl.LazyFrame) -> VisibleFacts:
+    """A view's facts in the order in which they can be seen."""
     facts = view_facts(view, source, rows).with_columns(
         pl.col(source.event_time).alias("_e"), pl.col(source.known).alias("_k"), whole_keys(view.entity)
     )
     facts = facts.drop(*dict.fromkeys((source.event_time, source.known)))
-    return VisibleFacts(facts.collect(), by=view.entity, event="_e", known="_k")
+    return VisibleFacts.of(facts.collect(), by=view.entity, event="_e", known="_k")
 
 
 def _instant(column: str) -> pl.Expr:

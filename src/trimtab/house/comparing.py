@@ -9,6 +9,7 @@ import polars as pl
 from trimtab.deployment.rollout import Rollout
 from trimtab.features.parity import Mismatch
 from trimtab.house.house import House
+from trimtab.house.mismatched import faults
 from trimtab.house.parity import parity_of, served
 from trimtab.kernel.canonical import short
 from trimtab.kernel.comparison import Comparison, comparison_from
@@ -46,7 +47,7 @@ def compare(house: House, rollout: Rollout, now: datetime) -> Comparison:
     asked = _asked(house, rollout, now)
     answers = asked.filter(pl.col("release") == rollout.release)
     fresh = answers.filter(pl.col("at") > from_us(earlier[-1].at_us if earlier else rollout.began_us))
-    wrong = parity_of(house, rollout.release, fresh) if fresh.height else []
+    wrong = _wrong(house, rollout.release, fresh) if fresh.height else []
     days = _paired(house, rollout, now)
     mean = anytime_mean(days.harm, confidence=rollout.confidence)
     return Comparison(
@@ -66,6 +67,11 @@ def compare(house: House, rollout: Rollout, now: datetime) -> Comparison:
         example=_told(wrong[0]) if wrong else "",
         unscored=asked.filter(pl.col("at") > since, pl.col("challenger").is_null()).height,
     )
+
+
+def _wrong(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch]:
+    """What the release is to blame for, of the values that its offline definition does not give."""
+    return faults(house, house.releases.get(digest), answers, parity_of(house, digest, answers))
 
 
 def _asked(house: House, rollout: Rollout, now: datetime) -> pl.DataFrame:

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from trimtab.features.parity import Mismatch, mismatches
+from trimtab.features.parity import Mismatch, Parity
 from trimtab.features.reach import reaching
 from trimtab.house.house import House
 from trimtab.kernel.moment import aware
+from trimtab.kernel.release import Release
 
 
 def served(house: House) -> pl.LazyFrame:
@@ -26,6 +27,13 @@ def traffic(house: House, now: datetime) -> int:
     return asked.select("id").collect().height
 
 
+def offline_of(house: House, release: Release, since: datetime) -> Parity:
+    """The offline definitions of a release, for its answers from an instant on."""
+    features = house.code.system(release).feature_set
+    names = [one.name for one in release.features]
+    return Parity(features, names, release.request, reaching(features, house.versions.frame, since))
+
+
 def parity_of(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch]:
     """Every feature value of one release's answers that its offline definition does not reproduce.
 
@@ -34,12 +42,9 @@ def parity_of(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch
         digest: of the release.
         answers: `id`, `at`, `request`, `features` of answers that it gave.
     """
-    release = house.releases.get(digest)
-    features = house.code.system(release).feature_set
-    names = [one.name for one in release.features]
     since = answers["at"].min()
     assert isinstance(since, datetime)
-    return mismatches(features, names, release.request, answers, reaching(features, house.versions.frame, since))
+    return offline_of(house, house.releases.get(digest), since).mismatches(answers)
 
 
 def parity(house: House) -> list[Mismatch]:

@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 
 from trimtab.data.reading import open_source
 from trimtab.data.versions import Versions
+from trimtab.features.bitemporal_join import VisibleFacts
 from trimtab.features.names import feature_names
-from trimtab.features.offline import Facts, offline_features
+from trimtab.features.offline import offline_features
+from trimtab.features.prepared import PreparedFacts
 from trimtab.features.reach import reaching
 from trimtab.features.request_frame import TYPES
+from trimtab.features.view import FeatureView
 from trimtab.house.code import PinnedCode
+from trimtab.house.labelled_questions import labelled_questions, pinned, pinned_number
 from trimtab.kernel.errors import Corrupt, InvalidValue, listed
 from trimtab.kernel.moment import from_us
 from trimtab.ports.blobs import Blobs
 from trimtab.ports.predictor import ModelFormat, Predictor
 from trimtab.registry.releases import ReleaseReader
 from trimtab.system import System
-from trimtab.training.pipeline import AT, KEY, LABEL
+from trimtab.training.pipeline import AT, KEY
 from trimtab.training.spec import TrainingSpec
 from trimtab.training.training_data import TrainingData, encode
 
@@ -41,6 +45,7 @@ class SystemWorkshop:
         blobs: Blobs,
         code: PinnedCode,
         formats: Sequence[ModelFormat],
+        prepared: PreparedFacts,
     ) -> None:
         self._system = system
         self._versions = versions
@@ -48,6 +53,7 @@ class SystemWorkshop:
         self._blobs = blobs
         self._code = code
         self._formats = formats
+        self._prepared = prepared
         self.request = system.request_types(project)
         request = pl.Schema({name: TYPES[kind] for name, kind in self.request})
         schemas = {source.name: open_source(source, project).collect_schema() for source in system.sources}
@@ -55,35 +61,19 @@ class SystemWorkshop:
 
     def training_set(self, spec: TrainingSpec) -> pl.DataFrame:
         """Questions asked, and answered by the truth, up to the spec's instant."""
-        return self._labelled(from_us(spec.until_us), lambda name: self._facts(spec, name))
+        features, facts = self._system.feature_set, pinned(self._versions, spec)
+
+        def prepared(view: FeatureView) -> tuple[VisibleFacts | None, pl.LazyFrame]:
+            source = features.source_of(view).name
+            number = pinned_number(spec, source)
+            ready, done = self._prepared.read(view, features.version_of(view), number)
+            return ready, self._versions.frame(source, number, after=done)
+
+        return labelled_questions(self._system, from_us(spec.until_us), facts, prepared)
 
     def labelled(self, until: datetime) -> pl.DataFrame:
         """`training_set` of the newest dataset versions."""
-        return self._labelled(until, self._versions.frame)
-
-    def _labelled(self, until: datetime, facts: Facts) -> pl.DataFrame:
-        system = self._system
-        asked, label = system.question, system.label
-        fields = [name for name in system.request_fields if name != asked.key]
-        truth = (
-            facts(label.source.name)
-            .filter(pl.col(label.source.known) <= until, pl.col(label.column).is_not_null())
-            .sort(label.source.known, maintain_order=True)
-            .group_by(label.source.keys[0], maintain_order=True)
-            .last()
-            .select(pl.col(label.source.keys[0]).alias(asked.key), pl.col(label.column).alias(LABEL))
-        )
-        questions = (
-            facts(asked.source.name)
-            .filter(pl.col(asked.at) <= until)
-            .unique(asked.key, keep="last", maintain_order=True)
-            .select(pl.col(asked.key), *fields, pl.col(asked.at).alias(AT))
-            .join(truth, on=asked.key)
-            .sort(AT, asked.key)
-            .collect()
-        )
-        features = offline_features(system.feature_set, questions, AT, facts)
-        return pl.concat([questions.rename({asked.key: KEY}), features], how="horizontal")
+        return labelled_questions(self._system, until, self._versions.frame)
 
     def fit(self, data: TrainingData) -> bytes:
         """The user's function, and its model in a format that holds no code."""
@@ -117,13 +107,6 @@ class SystemWorkshop:
             except Corrupt:
                 continue
         raise InvalidValue("model", "bytes of no known format", allowed=listed(one.name for one in self._formats))
-
-    def _facts(self, spec: TrainingSpec, source: str) -> pl.LazyFrame:
-        pinned = spec.sources[source]
-        assert isinstance(pinned, list)
-        number = pinned[0]
-        assert isinstance(number, int)
-        return self._versions.frame(source, number)
 
     def _format(self, model: object) -> ModelFormat:
         for one in self._formats:

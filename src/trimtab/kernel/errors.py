@@ -302,3 +302,38 @@ class OnlineStoreUnavailable(TrimtabError):
 
     def __init__(self, what: str, *, where: str, allowed: str = "", got: str, do: str) -> None:
         super().__init__(what, where=where, allowed=allowed, got=got, do=do)
+
+
+class RowsRefused(TrimtabError):
+    """Rows that a stream does not take, told by the first wrong one; none is accepted; answered with status 422."""
+
+    def __init__(self, stream: str, what: str, *, where: str, allowed: str, got: str, do: str) -> None:
+        super().__init__(f"stream '{stream}': {what}", where=where, allowed=allowed, got=got, do=do)
+
+
+class NotAStream(TrimtabError):
+    """Rows were sent to a source that is read from elsewhere; answered with status 409."""
+
+    def __init__(self, source: str, streams: Iterable[str]) -> None:
+        super().__init__(
+            f"source '{source}' takes no rows",
+            where=f"source {source}",
+            allowed=f"streams: {listed(streams)}",
+            got="a source that is read from where it was declared to lie",
+            do="write the rows there, or declare the source with trimtab.stream",
+        )
+
+
+class InboxUnwritable(TrimtabError):
+    """Rows of a stream that could not be made durable: none was accepted; answered with status 507 or 503."""
+
+    def __init__(self, where: str, *, got: str, full: bool) -> None:
+        self.full = full  # the disk; anything else may pass by itself
+        super().__init__(
+            "the rows could not be stored",
+            where=where,
+            allowed="an answer only after the rows have reached the disk",
+            got=got,
+            do=("free space on that disk, then send" if full else "send")
+            + " the rows again: none of this request was accepted",
+        )

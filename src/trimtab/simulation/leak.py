@@ -127,8 +127,9 @@ def two_views(honest: System, leaky: System, rows: pl.DataFrame, facts: Facts) -
         )
     in_time = {name: replace(source, known_time=truth.known) for name, source in early.items()}
     told = leaky.feature_set.sources
-    leaks = [view for view in leaky.features if _source(view) in early]
-    sound = [view for view in leaky.features if _source(view) not in early]
+    declared = leaky.feature_set.declared
+    leaks = [view for view in declared if _source(view) in early]
+    sound = [view for view in declared if _source(view) not in early]
     mended = [
         replace(view, source=in_time[view.source.name]) if isinstance(view, Aggregation) else view for view in leaks
     ]
@@ -147,7 +148,7 @@ def _source(view: Declared) -> str:
         case RequestFeatures():
             return ""
         case FeatureView():
-            return view.source
+            return view.chain[0].source
         case Aggregation():
             return view.source.name
 

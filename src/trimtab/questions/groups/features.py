@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import polars as pl
 
+from trimtab.house.feature_catalogue import catalogue
 from trimtab.house.parity import parity_of
 from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
@@ -108,6 +110,31 @@ def _label_readers(today: Today) -> str:
     return f"{', '.join(readers)} read '{source.name}', each row from its {source.known} on"
 
 
+def _used(today: Today) -> str:
+    found = catalogue(today.house)
+    nobody = [one.name for one in found.rows if not found.uses_of(one.view, one.column)]
+    answering = {name for one in found.uses if set(one.roles) & {"champion", "canary"} for name in one.features}
+    told = f"{counted(len(found.rows), 'feature')} declared, {len(answering)} in answers now"
+    return f"{told}; in no release: {brief(', '.join(nobody))}" if nobody else told
+
+
+def _personal(today: Today) -> str:
+    rows = catalogue(today.house).rows
+    said = Counter(one.personal for one in rows)
+    unowned = sum(not one.owner for one in rows)
+    return (
+        f"{counted(len(rows), 'feature')}: {said['yes']} personal, {said['no']} not, "
+        f"of {said['not declared']} nobody has said; {unowned} without an owner"
+    )
+
+
+def _lineage(today: Today) -> str:
+    found = catalogue(today.house)
+    by = Counter(one.source for one in {one.view: one for one in found.rows}.values())
+    views = ", ".join(f"{name} into {counted(number, 'view')}" for name, number in by.items())
+    return f"{views}; {counted(len(found.uses), 'release')} made of them"
+
+
 FEATURES = Group(
     "features",
     "Features",
@@ -115,9 +142,9 @@ FEATURES = Group(
         Question(
             "skew",
             "Does a feature have the same value in training and in serving?",
-            "trimtab questions skew",
+            "trimtab features verify",
             "One definition serves both, and answers are recomputed offline, value by value, to see that they "
-            "agree.",
+            "agree; what differs is told with its cause: late data, staleness, version or code.",
             _parity,
         ),
         Question(
@@ -166,6 +193,30 @@ FEATURES = Group(
             "A source that claims to have known facts earlier than another source says is refused when it is "
             "declared, and no feature sees a row before its known time, offline no more than online.",
             _label_readers,
+        ),
+        Question(
+            "who-uses",
+            "Which features are there, and who uses them?",
+            "trimtab features ls",
+            "Every feature with its type, unit, owner and source, and the releases that use it, in which "
+            "definition.",
+            _used,
+        ),
+        Question(
+            "personal-features",
+            "Which features hold personal data?",
+            "trimtab features ls --personal",
+            "What is declared of a source's columns is followed into the features made of them; where nobody has "
+            "said anything, that is told, and is no 'no'.",
+            _personal,
+        ),
+        Question(
+            "feature-lineage",
+            "What has been made of a source, and what was a release made of?",
+            "trimtab features lineage SOURCE",
+            "A tree from the source's version over views, runs and releases to the route; from a release it goes "
+            "back.",
+            _lineage,
         ),
     ),
 )

@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import polars as pl
 
+from trimtab.house.feature_stats import FAR, feature_stats
 from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.evidence import Evidence
 from trimtab.kernel.moment import from_us
-from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, because, minute
+from trimtab.questions.phrases import NO_ANSWERS, NO_TRUTH, NOTHING_DEPLOYED, because, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
 
 _NOT_YET = "no month is over and its labels in"
+_LATELY = timedelta(days=7)
 _FEWEST = 200  # answers in a fifth, below which its mean says little
 
 
@@ -97,6 +99,21 @@ def _alarms(today: Today) -> str:
     return f"{told}; the last on {minute(last.at)}: {last.subject}: {because(last)}"
 
 
+def _drift(today: Today) -> str:
+    if today.champion is None:
+        return NOTHING_DEPLOYED
+    found = feature_stats(today.house, today.champion.digest, "", "", _LATELY)
+    moved = sorted(((one.psi, one.name) for one in found.features if one.psi is not None), reverse=True)
+    if not moved:
+        return NO_ANSWERS
+    far = [name for index, name in moved if index >= FAR]
+    worst = f"; most: {moved[0][1]}, {moved[0][0]:.2f}" if far else ""
+    return (
+        f"{counted(len(far), 'feature')} of {len(moved)} moved by {FAR} or more since training{worst}; "
+        f"{counted(found.answers, 'answer')} of the last {_LATELY.days} days"
+    )
+
+
 MONITORING = Group(
     "monitoring",
     "Monitoring",
@@ -153,9 +170,10 @@ MONITORING = Group(
         Question(
             "drift",
             "Have the inputs drifted away from the training data?",
-            "",
-            "The features of every answer are recorded; nothing compares their distributions with training's.",
-            open="no drift monitor",
+            "trimtab features stats",
+            "Each feature of the last answers stands beside the training set, with the population stability index; "
+            "drift explains a loss, and pages nobody by itself.",
+            _drift,
         ),
     ),
 )

@@ -24,6 +24,19 @@ def _data(today: Today) -> str:
     )
 
 
+def _rows(today: Today) -> str:
+    if today.champion is None:
+        return NOTHING_DEPLOYED
+    training = cast("dict[str, Any]", today.champion.training)
+    files = sum(
+        len(one.files) for name, pin in training["sources"].items() for one in today.versions[name][: pin[0]]
+    )
+    return (
+        f"{short(training['training_set'])}, {counted(training['rows'], 'row')}, follows from code "
+        f"{short(today.champion.code)} and {counted(files, 'pinned file')}"
+    )
+
+
 def _again(today: Today) -> str:
     if today.champion is None:
         return NOTHING_DEPLOYED
@@ -85,6 +98,14 @@ TRAINING = Group(
             "trimtab explain ID",
             "Each source is pinned to a version, and the training set itself is kept under its digest.",
             _data,
+        ),
+        Question(
+            "same-rows",
+            "Can the rows that it was trained on be made again?",
+            "trimtab features rebuild",
+            "From the pinned code and files, each held against its SHA-256, byte for byte, whatever has become of "
+            "the table's log, the working tree and the copy that was kept.",
+            _rows,
         ),
         Question(
             "reproducible",

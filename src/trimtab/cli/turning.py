@@ -1,0 +1,68 @@
+"""The turns of the loop while the server runs, each in a thread: all that is due; what was appended to streams."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trimtab import loop
+from trimtab.cli.screen import Screen
+from trimtab.cli.session import Session
+from trimtab.data.streams import inbox_of
+from trimtab.kernel.errors import Busy, TrimtabError
+from trimtab.kernel.happening import Happening
+from trimtab.wiring import system_clock
+
+
+@contextmanager
+def turning(open_: Session, screen: Screen, *, every_s: float, streams_every_s: float) -> Iterator[None]:
+    """Turn for as long as the block runs; a turn that is under way at its end is waited for."""
+    stopped = threading.Event()
+    threads = [
+        threading.Thread(target=_turn, args=(open_, screen, stopped, every_s), name="loop"),
+        threading.Thread(target=_follow, args=(open_, screen, stopped, streams_every_s), name="streams"),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+
+def _turn(open_: Session, screen: Screen, stopped: threading.Event, every_s: float) -> None:
+    """An error of one turn is said, and the next turn tries again: serving does not depend on it."""
+    while True:
+        now = system_clock().now()
+        try:
+            for one in loop.tick(open_.house, now):
+                screen.told(now, one)
+        except TrimtabError as error:
+            screen.told(now, Happening("serving", str(error), "bad"))
+        if stopped.wait(every_s):
+            return
+
+
+def _follow(open_: Session, screen: Screen, stopped: threading.Event, every_s: float) -> None:
+    """Appended rows become features between the turns, and during one that trains for long."""
+    sources, folder = open_.house.system.sources, open_.stores.project.folder
+    streams = {one.name: inbox for one in sources if (inbox := inbox_of(one, folder)) is not None}
+    seen = dict.fromkeys(streams, 0)
+    while streams and not stopped.wait(every_s):
+        counts = {name: inbox.appended() for name, inbox in streams.items()}
+        fresh = [one for one in sources if counts.get(one.name, 0) != seen.get(one.name, 0)]
+        if not fresh:
+            continue
+        now = system_clock().now()
+        try:
+            for one in loop.take(open_.house, now, fresh):
+                if one.mark != "routine":  # a line every other second would hide the rest
+                    screen.told(now, one)
+        except Busy:
+            continue
+        except TrimtabError as error:
+            screen.told(now, Happening("data", str(error), "bad"))
+        seen = counts
