@@ -108,6 +108,16 @@ def _samples() -> Iterator[TrimtabError]:
         got="ConnectionError: Error 111 connecting to features:6379. Connection refused.",
         do="start the server, or mend online_url; if it has lost its data: trimtab tick projects them anew",
     )
+    yield errors.RowsRefused(
+        "clicks",
+        "a value has the wrong type",
+        where="rows[17].price_eur",
+        allowed="Float64, or null",
+        got="'12,50'",
+        do="mend the row and send all rows again: none was accepted",
+    )
+    yield errors.NotAStream("weather", ["clicks", "returns"])
+    yield errors.InboxUnwritable(".trimtab/inbox/clicks.db", got="database or disk is full", full=True)
 
 
 def classes() -> list[type[TrimtabError]]:

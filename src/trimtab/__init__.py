@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trimtab.appending import append_rows as append_rows
     from trimtab.data import checks as checks
     from trimtab.data.readers.sql import sql as sql
+    from trimtab.data.readers.stream import stream as stream
     from trimtab.deployment.policies import blue_green as blue_green
     from trimtab.deployment.policies import canary as canary
     from trimtab.features.aggregation import aggregate as aggregate
@@ -34,6 +36,7 @@ _HOMES = {
     "Source": "trimtab.kernel.source",
     "System": "trimtab.system",
     "TrainingData": "trimtab.training.training_data",
+    "append_rows": "trimtab.appending",
     "aggregate": "trimtab.features.aggregation",
     "attach": "trimtab.kernel.artefact",
     "blue_green": "trimtab.deployment.policies",
@@ -47,6 +50,7 @@ _HOMES = {
     "run": "trimtab.pipelines",
     "sql": "trimtab.data.readers.sql",
     "step": "trimtab.kernel.step",
+    "stream": "trimtab.data.readers.stream",
     "triggers": "trimtab.retraining",
 }
 

@@ -5,7 +5,7 @@ data → features → training → validation → deployment → serving → mon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import Busy, Refused
 from trimtab.kernel.happening import Happening
+from trimtab.kernel.source import Source
 from trimtab.monitoring.explain import told_of as measured
 from trimtab.retraining.decide import decide_retraining
 from trimtab.serving.explain import told_of as compacted
@@ -34,10 +35,10 @@ def tick(house: House, now: datetime) -> Iterator[Happening]:
     yield from turn(house, now)
 
 
-def take(house: House, now: datetime) -> Iterator[Happening]:
-    """The first half of a tick: what has become known."""
+def take(house: House, now: datetime, sources: Sequence[Source] = ()) -> Iterator[Happening]:
+    """The first half of a tick: what has become known, of some sources or of all."""
     with house.alone():
-        yield from ingest(house, now)
+        yield from ingest(house, now, sources)
         yield from materialise(house)
 
 
@@ -51,9 +52,9 @@ def turn(house: House, now: datetime) -> Iterator[Happening]:
     yield from retrain(house, now)
 
 
-def ingest(house: House, now: datetime) -> Iterator[Happening]:
+def ingest(house: House, now: datetime, sources: Sequence[Source] = ()) -> Iterator[Happening]:
     """Data: what became known since the last turn becomes a dataset version, if its contract holds."""
-    for source, versions in house.ingest.each(house.system.sources, now):
+    for source, versions in house.ingest.each(sources or house.system.sources, now):
         try:
             for version in versions:
                 yield from ingested(version)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from trimtab.kernel.errors import NotAProject, ProjectInvalid, TrimtabError, Unk
 from trimtab.system import System
 
 FILE = "trimtab.toml"
+_LOADING = threading.RLock()  # what one thread loads, another one must not take for its own
 
 
 @dataclass(frozen=True)
@@ -136,15 +138,16 @@ def load_system(folder: Path, file: str) -> System:
             do=f'write it, or set system = "…" in {FILE}',
         )
     name = f"trimtab_project_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        found = _systems(_run(path, name))
-    finally:
-        sys.path.remove(str(folder))
-        for module in set(sys.modules) - before - {name}:
-            if _lies_in(folder, sys.modules[module]):
-                _rename(sys.modules.pop(module), f"{name}.{module}")
+    with _LOADING:
+        before = set(sys.modules)
+        sys.path.insert(0, str(folder))
+        try:
+            found = _systems(_run(path, name))
+        finally:
+            sys.path.remove(str(folder))
+            for module in set(sys.modules) - before - {name}:
+                if _lies_in(folder, sys.modules[module]):
+                    _rename(sys.modules.pop(module), f"{name}.{module}")
     if len(found) != 1:
         raise ProjectInvalid(
             f"{file} declares {len(found)} systems" if found else f"{file} declares no system",

@@ -28,9 +28,12 @@ from trimtab.adapters.route_board_mmap import MmapFollower, MmapRouteBoard
 from trimtab.adapters.step_results_sql import SqlStepResults
 from trimtab.adapters.tables_delta import DeltaTables
 from trimtab.data.ingest import Ingest
+from trimtab.data.stream_file import read_streams
+from trimtab.data.streams import InboxStreams
 from trimtab.data.versions import Versions
 from trimtab.deployment.act import Act
 from trimtab.features.materialise import Materialise
+from trimtab.features.prepared import PreparedFacts
 from trimtab.house.code import PinnedCode
 from trimtab.house.house import House
 from trimtab.house.served import Loader
@@ -108,6 +111,11 @@ class Stores:
         redis = _online_redis()
         writer: OwnedStore = redis.RedisWriter(url, redis.made_prefix(self.home))
         return writer
+
+    @cached_property
+    def prepared(self) -> PreparedFacts:
+        """Facts of feature views in order, for joins of many questions."""
+        return PreparedFacts(self.home / "prepared")
 
     @cached_property
     def releases(self) -> ReleaseReader:
@@ -201,6 +209,7 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
             blobs=stores.blobs,
             code=stores.code,
             formats=FORMATS,
+            prepared=stores.prepared,
         )
 
     def workshop() -> SystemWorkshop:
@@ -225,7 +234,7 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
             blobs=stores.blobs,
         ),
         versions=versions,
-        materialise=Materialise(stores.online, versions),
+        materialise=Materialise(stores.online, versions, prepared=stores.prepared),
         releases=stores.releases,
         release_writer=ReleaseWriter(journal, stores.reader, stores.blobs),
         code=stores.code,
@@ -261,6 +270,12 @@ def _system(stores: Stores, project: Project, checked: bool) -> System:
 def open_loader(stores: Stores) -> Loader:
     """What a worker loads releases with."""
     return Loader(stores.releases, stores.blobs, stores.code, _online_reader(stores), FORMATS)
+
+
+def open_streams(stores: Stores) -> InboxStreams:
+    """What a worker appends rows with: the streams as the server's start has written them down."""
+    project = stores.project.folder
+    return InboxStreams(project, read_streams(project), system_clock())
 
 
 def take_place(stores: Stores, system: str, slot: int) -> MmapFollower:

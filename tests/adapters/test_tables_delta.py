@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,65 @@ def test_a_pinned_file_that_is_gone_is_corruption(tmp_path: Path) -> None:
         tables.scan("t", files(done))
     assert files(done)[0] in gone.value.where
     assert gone.value.got == "1 of 1 files are gone"
+
+
+def test_files_are_held_against_what_lies_there(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    done = append(tables, 1, 1)
+    more = append(tables, 2, 2)
+    tables.check("t", [*done.files, *more.files])
+    tables.check("t", [])
+    path = tmp_path / "t" / files(more)[0]
+    path.write_bytes(path.read_bytes() + b"1")
+    tables.check("t", done.files)
+    with pytest.raises(Corrupt, match="table 't' is corrupt") as changed:
+        tables.check("t", [*done.files, *more.files])
+    assert changed.value.where == str(path) and more.files[0][1] in changed.value.allowed
+    assert changed.value.got == "1 of 2 files are not what was written"
+    path.unlink()
+    with pytest.raises(Corrupt, match="1 of 2 files are gone"):
+        tables.check("t", [*done.files, *more.files])
+
+
+def test_pinned_files_are_read_without_the_log(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    done, _ = append(tables, 1, 3, 1), append(tables, 2, 2)
+    parted = tables.append("parted", _dated(1, 2), writer="w", number=1, note={}, partition_by=["date"])
+    for table in ("t", "parted"):
+        shutil.rmtree(tmp_path / table / "_delta_log")
+    found = DeltaTables(tmp_path)
+    assert found.scan("t", files(done)).collect().equals(frame(3, 1))
+    assert found.scan("parted", files(parted)).select("x", "date").sort("x").collect().equals(_dated(1, 2))
+    nothing: list[str] = []
+    for named in (None, nothing):
+        with pytest.raises(NotFound, match="there is no table 't'"):
+            found.scan("t", named)
+
+
+def test_compaction_and_expiry_by_others_take_no_pinned_file_and_no_stamp(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    done = [append(tables, number, number) for number in range(1, 13)]
+    table = DeltaTable(str(tmp_path / "t"))
+    assert table.optimize.compact()["numFilesRemoved"] == 12
+    table.create_checkpoint()
+    years_ago_s = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+    for commit in (tmp_path / "t" / "_delta_log").iterdir():
+        os.utime(commit, (years_ago_s, years_ago_s))
+    table.cleanup_metadata()
+    assert table.vacuum(dry_run=False, full=True) == []
+    with pytest.raises(Exception, match="retention"):
+        table.vacuum(retention_hours=10 * 365 * 24, dry_run=False)
+    again = DeltaTables(tmp_path)
+    for number, one in enumerate(done, 1):
+        again.check("t", one.files)
+        assert again.scan("t", files(one)).collect().equals(frame(number))
+    assert again.last("t", "w") == done[-1]
+    assert append(again, 13, 13).number == 13
+    assert everything(again) == list(range(1, 14))
+
+
+def _dated(*days: int) -> pl.DataFrame:
+    return pl.DataFrame({"x": days, "date": [date(2013, 4, day) for day in days]})
 
 
 def test_an_append_whose_commit_is_gone_is_corruption(tmp_path: Path) -> None:

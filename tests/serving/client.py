@@ -127,10 +127,11 @@ class Client:
             self.close()
         return int(status_line.split()[1]), headers, body
 
-    async def post(self, content: Any, path: str = PREDICT) -> tuple[int, Any]:
+    async def post(self, content: Any, path: str = PREDICT, **headers: str) -> tuple[int, Any]:
         """POST something as JSON; status and decoded body."""
         body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-        head = f"POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {len(body)}\r\n\r\n"
+        told = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        head = f"POST {path} HTTP/1.1\r\nhost: test\r\n{told}content-length: {len(body)}\r\n\r\n"
         status, _, answer = await self.send(head.encode() + body)
         return status, msgspec.json.decode(answer)
 

@@ -127,10 +127,15 @@ def test_a_wrong_body_is_named(one_worker: ServerProcess, body: bytes, where: st
         ("GET", PREDICT, 405, "POST"),
         ("PUT", PREDICT, 405, "POST"),
         ("POST", "/healthz", 405, "GET"),
-        ("GET", "/", 404, "/healthz, /metrics, /readyz, /v1/systems/adder/predict"),
-        ("GET", "/%ff/%00", 404, "/healthz, /metrics, /readyz, /v1/systems/adder/predict"),
+        ("GET", "/", 404, "/healthz, /metrics, /readyz, /v1/sources/{name}/rows, /v1/systems/adder/predict"),
+        ("GET", "/%ff/%00", 404, "/healthz, /metrics, /readyz, /v1/sources/{name}/rows, /v1/systems/adder/predict"),
         ("POST", "/v1/systems/subtractor/predict", 404, "adder"),
-        ("POST", PREDICT + "/", 404, "/healthz, /metrics, /readyz, /v1/systems/adder/predict"),
+        (
+            "POST",
+            PREDICT + "/",
+            404,
+            "/healthz, /metrics, /readyz, /v1/sources/{name}/rows, /v1/systems/adder/predict",
+        ),
     ],
 )
 def test_a_wrong_address_or_method_is_named(

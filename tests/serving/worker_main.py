@@ -11,6 +11,8 @@ from tests.serving.releases import SYSTEM, load
 
 from trimtab.adapters.clock_system import SystemClock
 from trimtab.adapters.route_board_mmap import MmapRouteBoard
+from trimtab.data.stream_file import read_streams
+from trimtab.data.streams import InboxStreams
 from trimtab.serving.log_writer import LogPolicy
 from trimtab.serving.seat import Seat
 from trimtab.serving.server import ServerSettings, serve_worker
@@ -31,7 +33,9 @@ def main(board: str, wal: str, clock: str, mode: str, *arguments: str) -> None:
         limits=Limits(body_bytes=100_000, rows=100, body_s=1.0),
     )
     place = MmapRouteBoard(Path(board)).follower(seat.slot)
-    serve_worker(seat, settings, place=place, loader=load, clock=SystemClock())
+    folder = Path(wal).parent
+    streams = InboxStreams(folder, read_streams(folder), SystemClock())
+    serve_worker(seat, settings, place=place, loader=load, clock=SystemClock(), streams=streams)
 
 
 if __name__ == "__main__":

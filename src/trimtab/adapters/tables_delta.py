@@ -22,8 +22,14 @@ from trimtab.ports.tables import Appended
 
 _NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
 _UNUSABLE = "%[]\\^|#?"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
-# A commit reads the log back to its last checkpoint: at Delta's own 100 that is most of an append's time.
-_CONFIGURATION = {"delta.checkpointInterval": "10"}
+_CENTURY = "interval 5200 weeks"
+_CONFIGURATION = {
+    # A commit reads the log back to its last checkpoint: at Delta's own 100 that is most of an append's time.
+    "delta.checkpointInterval": "10",
+    # For others' tools: dataset versions name files that a compaction calls removed, and commits carry our stamps.
+    "delta.deletedFileRetentionDuration": _CENTURY,
+    "delta.logRetentionDuration": _CENTURY,
+}
 # Old commits are kept: they carry our stamps, and what was current at a time is asked for years later.
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _TRIES = 5  # a commit is refused when another process has made the table, or appended under the same name
@@ -93,17 +99,14 @@ class DeltaTables:
     def scan(self, table: str, files: Sequence[str] | None = None) -> pl.LazyFrame:
         """The named files, or the newest version."""
         delta = self._load(table)
-        if delta is None:
+        if delta is None and not files:
             raise NotFound("table", table, do="ingest the source first: trimtab up, or trimtab train")
-        names = _files(delta) if files is None else files
-        missing = [name for name in names if not (self._folder(table) / name).exists()]
-        if missing:
-            raise Corrupt(
-                f"table '{table}'",
-                where=str(self._folder(table) / missing[0]),
-                allowed="every file that a dataset version names",
-                got=f"{len(missing)} of {len(names)} files are gone",
-                do="restore the files from a backup; pinned files must never be vacuumed",
+        names = files if files is not None else _files(delta) if delta is not None else ()
+        self._all_there(table, names)
+        if delta is None:  # the log is gone: the files say themselves what they hold
+            parts = any("=" in name for name in names)
+            return pl.scan_parquet(
+                [self._folder(table) / name for name in names], glob=False, hive_partitioning=parts
             )
         schema = pl.Schema(delta.schema().to_arrow())
         if not names:
@@ -116,6 +119,31 @@ class DeltaTables:
             hive_partitioning=bool(columns),
             hive_schema={name: schema[name] for name in columns} or None,
         ).select(schema.names())
+
+    def check(self, table: str, files: Sequence[tuple[str, str]]) -> None:
+        """Hold files against what lies there."""
+        self._all_there(table, [name for name, _ in files])
+        changed = [one for one in files if self._hashed(table, [one[0]]) != (one,)]
+        if changed:
+            [(name, recorded), *_] = changed
+            raise Corrupt(
+                f"table '{table}'",
+                where=str(self._folder(table) / name),
+                allowed=f"bytes with SHA-256 {recorded}",
+                got=f"{len(changed)} of {len(files)} files are not what was written",
+                do="restore the files from a backup",
+            )
+
+    def _all_there(self, table: str, names: Sequence[str]) -> None:
+        missing = [name for name in names if not (self._folder(table) / name).exists()]
+        if missing:
+            raise Corrupt(
+                f"table '{table}'",
+                where=str(self._folder(table) / missing[0]),
+                allowed="every file that a dataset version names",
+                got=f"{len(missing)} of {len(names)} files are gone",
+                do="restore the files from a backup; pinned files must never be vacuumed",
+            )
 
     def _write(
         self, table: str, delta: DeltaTable, frame: pl.DataFrame, properties: CommitProperties, append: str
@@ -157,7 +185,12 @@ class DeltaTables:
         target = self._folder(table) / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as half:
-            half.write(data)
+            try:
+                half.write(data)
+                half.flush()
+            except OSError:  # of a full disk: what is half written must not keep it full
+                Path(half.name).unlink()
+                raise
         Path(half.name).rename(target)
         return AddAction(path, len(data), partition, 0, True, json.dumps({"numRecords": rows.height}))
 

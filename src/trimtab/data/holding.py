@@ -13,6 +13,7 @@ from trimtab.data.contract import Sorted, hold_to_contract
 from trimtab.data.judge import judge
 from trimtab.data.profile import Profile, columns_of, profile
 from trimtab.data.profiles import Profiles
+from trimtab.data.readers.stream_declared import Stream
 from trimtab.data.schema_change import schema_changes
 from trimtab.data.storable import stored_schema
 from trimtab.data.versions import Versions
@@ -32,6 +33,11 @@ class Held:
     told: tuple[str, ...]  # what checks warned of, for the delivery as a whole
 
 
+def begins(source: Source, before: DatasetVersion | None) -> bool:
+    """Whether the version is to be made even without rows: what is declared on a stream needs not wait for them."""
+    return before is None and isinstance(source.read, Stream)
+
+
 class Holding:
     """Reads what the versions say of a source's past."""
 
@@ -47,7 +53,7 @@ class Holding:
         Raises:
             ContractBreach: the contract is broken in a way that names no rows, or the columns have changed.
         """
-        if rows.is_empty():
+        if rows.is_empty() and not begins(source, before):
             return Sorted(rows, rows)
         try:
             held = hold_to_contract(source, rows)

@@ -20,7 +20,7 @@ from trimtab.data.block import Block, Blocks, lift
 from trimtab.data.checks.refers_to import RefersTo
 from trimtab.data.content import content_digest, counted, schema_of
 from trimtab.data.feed import BEGINNING_US, Feed
-from trimtab.data.holding import Holding
+from trimtab.data.holding import Holding, begins
 from trimtab.data.profiles import Profiles
 from trimtab.data.quarantine import Quarantine
 from trimtab.data.storable import stored_schema
@@ -161,7 +161,7 @@ class Ingest:
             due_us = max(from_us_, block.last_us) if block else from_us_
             held, backfilled = late.tell(source, held, due_us, until_us)
         accepted, released, reviews = self._with_released(source, before, held.accepted, until_us)
-        if accepted.is_empty() and held.quarantined.is_empty():
+        if accepted.is_empty() and held.quarantined.is_empty() and not begins(source, before):
             self._surplus[source.name] = surplus
             return None
         whole = held.accepted.height == let_in.accepted.height and not (backfilled or released)
@@ -278,6 +278,8 @@ class Ingest:
         if version.repaired:
             facts["blocked_since"] = from_us(version.blocked_since_us).isoformat()
         with self._journal.begin(at=now, actor="loop") as unit:
+            if version.number <= self._versions.current(version.source):
+                return version  # entered by another process since this one looked
             unit.append("source.versioned", version.id, facts)
             unit.put(KIND, version.id, version.body())
             unit.point(f"source/{version.source}", version.id)

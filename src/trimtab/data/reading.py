@@ -12,6 +12,7 @@ from trimtab.data.readers import READERS, Offer
 from trimtab.data.readers.files import is_address
 from trimtab.data.readers.shown import shown_address
 from trimtab.data.readers.sql_declared import Sql
+from trimtab.data.readers.stream_declared import Stream
 from trimtab.kernel.errors import SourceUnreadable
 from trimtab.kernel.source import Source
 
@@ -43,10 +44,13 @@ def offer(source: Source, project: Path) -> Offer:
 
 def same_table(one: Source, other: Source, project: Path) -> bool:
     """Whether two sources read the same rows, as far as their declarations say."""
-    return _table(one.read, project) == _table(other.read, project)
+    return _table(one, project) == _table(other, project)
 
 
-def _table(read: object, project: Path) -> object:
+def _table(source: Source, project: Path) -> object:
+    read = source.read
+    if isinstance(read, Stream):  # its inbox goes by the source's name
+        return "stream", source.name
     if isinstance(read, str | os.PathLike):
         return read if is_address(read) else (project / os.fspath(read)).resolve()
     # A frame's own == compares its cells.

@@ -18,7 +18,6 @@ class OnlineReader(Protocol):
         """
         ...
 
-
     def held(self, keys: Sequence[bytes]) -> AbstractContextManager[Sequence[bytes | memoryview | None]]:
         """`get` without a copy: what is given may be read only as long as the context lasts."""
         ...

@@ -56,3 +56,11 @@ class TableReader(Protocol):
     def exists(self, table: str) -> bool:
         """Whether anything was ever appended."""
         ...
+
+    def check(self, table: str, files: Sequence[tuple[str, str]]) -> None:
+        """Hold files, given with their SHA-256, against what lies there.
+
+        Raises:
+            Corrupt: some are gone, or are not what they were; it names one of them.
+        """
+        ...

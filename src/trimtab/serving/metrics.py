@@ -17,6 +17,8 @@ class Metrics:
         self._requests: Counter[int] = Counter()
         self._rows: Counter[str] = Counter()
         self._unscored: Counter[str] = Counter()
+        self._appends: Counter[int] = Counter()
+        self._appended: Counter[str] = Counter()
         self._buckets = [0] * (len(_BOUNDS_S) + 1)
         self._sum_s = 0.0
 
@@ -34,6 +36,14 @@ class Metrics:
     def refused(self, status: int) -> None:
         """One request answered with an error."""
         self._requests[status] += 1
+
+    def appended(self, source: str, rows: int) -> None:
+        """Rows that a stream has accepted, or had accepted already under the same key."""
+        self._appended[source] += rows
+
+    def append_answered(self, status: int) -> None:
+        """One request to append rows answered."""
+        self._appends[status] += 1
 
     def text(self, *, generation: int) -> bytes:
         """The exposition format, version 0.0.4."""
@@ -56,6 +66,14 @@ class Metrics:
         yield "# TYPE trimtab_unscored_rows_total counter"
         for release, count in sorted(self._unscored.items()):
             yield f'trimtab_unscored_rows_total{{{worker},release="{release}"}} {count}'
+        yield "# HELP trimtab_append_requests_total Requests to append rows by status."
+        yield "# TYPE trimtab_append_requests_total counter"
+        for status, count in sorted(self._appends.items()):
+            yield f'trimtab_append_requests_total{{{worker},status="{status}"}} {count}'
+        yield "# HELP trimtab_appended_rows_total Rows appended, by source."
+        yield "# TYPE trimtab_appended_rows_total counter"
+        for source, count in sorted(self._appended.items()):
+            yield f'trimtab_appended_rows_total{{{worker},source="{source}"}} {count}'
         yield "# HELP trimtab_latency_seconds From a request's last byte to its committed record."
         yield "# TYPE trimtab_latency_seconds histogram"
         below = 0

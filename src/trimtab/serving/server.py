@@ -21,6 +21,8 @@ from trimtab.kernel.errors import InvalidValue, listed
 from trimtab.ports.clock import Clock
 from trimtab.ports.route_board import RouteFollower, SealFollower
 from trimtab.ports.served_release import ReleaseLoader
+from trimtab.ports.streams import Streams
+from trimtab.serving.appending import Appending
 from trimtab.serving.http_protocol import JsonErrors
 from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.metrics import Metrics
@@ -57,23 +59,33 @@ class ServerSettings:
 
 
 def serve_worker(
-    seat: Seat, settings: ServerSettings, *, place: Place, loader: ReleaseLoader, clock: Clock
+    seat: Seat,
+    settings: ServerSettings,
+    *,
+    place: Place,
+    loader: ReleaseLoader,
+    clock: Clock,
+    streams: Streams | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or the end of the supervisor; then finish, seal, and give the place back.
 
     Args:
         place: taken by this process (`MmapRouteBoard.follower`).
         loader: runs in a thread; verifies by digest.
+        streams: takes appended rows, in a thread; None: this server takes none.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(seat, settings, place, loader, clock))
+        runner.run(_serve(seat, settings, place, loader, clock, streams))
 
 
-async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: ReleaseLoader, clock: Clock) -> None:
+async def _serve(
+    seat: Seat, settings: ServerSettings, place: Place, loader: ReleaseLoader, clock: Clock, streams: Streams | None
+) -> None:
     folder = SegmentFolder(settings.log_folder)
     log = LogWriter(folder, system=settings.system, worker=seat.slot, policy=settings.log, report=_report)
     released = Released(settings.system, follower=place, loader=loader, report=_report)
     metrics = Metrics(seat.slot)
+    appending = None if streams is None else Appending(streams)
     app = Worker(
         settings.system,
         released=released,
@@ -82,6 +94,7 @@ async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: Rel
         metrics=metrics,
         mode=settings.clock,
         limits=settings.limits,
+        appending=appending,
     )
     server = _server(app, settings)
     _stop_with_supervisor(seat, server, settings.drain_s)
@@ -94,6 +107,8 @@ async def _serve(seat: Seat, settings: ServerSettings, place: Place, loader: Rel
         turns.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await turns
+        if appending is not None:
+            await appending.close()
         await log.close()
         place.leave()
 

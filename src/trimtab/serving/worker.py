@@ -20,6 +20,8 @@ from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.moment import to_us
 from trimtab.ports.clock import Clock
+from trimtab.ports.streams import Accepted, Append
+from trimtab.serving.appending import WAITING_BYTES, Appending
 from trimtab.serving.log_writer import LogWriter
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.problem import (
@@ -32,7 +34,7 @@ from trimtab.serving.problem import (
     problem_of,
     wrong_method,
 )
-from trimtab.serving.protocols import native_json
+from trimtab.serving.protocols import native_json, source_rows
 from trimtab.serving.protocols.native_json import Answer, Answered, ClockMode
 from trimtab.serving.released import Released, Serving
 from trimtab.serving.scoring import score, without
@@ -70,6 +72,7 @@ class Worker:
         metrics: Metrics,
         mode: ClockMode,
         limits: Limits,
+        appending: Appending | None = None,
     ) -> None:
         self._system = system
         self._released = released
@@ -78,6 +81,7 @@ class Worker:
         self._metrics = metrics
         self._mode = mode
         self._limits = limits
+        self._appending = appending  # None: this server takes no rows
         self._reading: dict[asyncio.Task[None] | None, float] = {}  # requests whose body is awaited → until when
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._late: set[asyncio.Task[None] | None] = set()
@@ -93,6 +97,9 @@ class Worker:
         path: str = scope["path"]
         method: str = scope["method"]
         if path != self._path:
+            if self._appending is not None and (source := source_rows.source_of(path)):
+                await self._append(source, self._appending, scope, receive, send)
+                return
             found = self._get(path, method)
             kind = _TEXT if path == "/metrics" and isinstance(found, bytes) else _JSON
             await _reply(send, found, kind)
@@ -134,6 +141,34 @@ class Worker:
             return
         self._metrics.answered(by, time.perf_counter() - started_s)
         await _reply(send, answer, _JSON)
+
+    async def _append(
+        self, source: str, appending: Appending, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        body = await self._body(scope, receive) if method == "POST" else wrong_method(path, method, "POST")
+        if body is None:
+            return
+        found: Problem | bytes
+        if isinstance(body, Problem):
+            found = body
+        elif appending.full:
+            found = source_rows.too_many(path, WAITING_BYTES)
+        else:
+            done: Accepted | Exception
+            try:
+                done = await appending.append(Append(source, body, source_rows.key_of(scope["headers"])))
+            except Exception as error:  # one request's error must stay one answer
+                _print_error()
+                done = error
+            if isinstance(done, Exception):
+                found = source_rows.problem(done, path)
+            else:
+                found = source_rows.encode(source, done)
+                self._metrics.appended(source, done.rows)
+        self._metrics.append_answered(found.status if isinstance(found, Problem) else 200)
+        await _reply(send, found, _JSON)
 
     def _answer(self, body: bytes, serving: Serving, started_s: float) -> tuple[bytes, list[str], Future[None]]:
         """The answer's bytes, the release that answers each row, and the future after which it may leave."""
@@ -192,7 +227,7 @@ class Worker:
         for name, value in scope["headers"]:
             # uvicorn has parsed the number already.
             if name == b"content-length" and int(value) > limit:
-                return body_too_large(self._path, f"{int(value)} bytes", limit)
+                return body_too_large(scope["path"], f"{int(value)} bytes", limit)
         task = asyncio.current_task()
         self._reading[task] = time.monotonic() + self._limits.body_s
         try:
@@ -203,12 +238,12 @@ class Worker:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
                 if len(body) > limit:
-                    return body_too_large(self._path, f"more than {limit} bytes", limit)
+                    return body_too_large(scope["path"], f"more than {limit} bytes", limit)
         except asyncio.CancelledError:
             if task is None or task not in self._late:
                 raise
             task.uncancel()
-            return body_too_slow(self._path, self._limits.body_s)
+            return body_too_slow(scope["path"], self._limits.body_s)
         finally:
             self._reading.pop(task, None)
             self._late.discard(task)
@@ -221,7 +256,8 @@ class Worker:
             return known(path) if method in {"GET", "HEAD"} else wrong_method(path, method, "GET")
         if path.startswith(_SYSTEMS) and path.endswith(_PREDICT) and len(path) > len(_SYSTEMS) + len(_PREDICT):
             return no_such_system(path, path[len(_SYSTEMS) : -len(_PREDICT)], self._system)
-        return no_such_path(path, (self._path, *self._gets))
+        rows = () if self._appending is None else (source_rows.ADDRESS,)
+        return no_such_path(path, (self._path, *rows, *self._gets))
 
     def _ready(self, path: str) -> Problem | bytes:
         serving = self._released.serving

@@ -15,6 +15,9 @@ import psycopg
 from sqlalchemy import make_url
 
 import trimtab as tt
+from trimtab.adapters.clock_system import SystemClock
+from trimtab.data.stream_file import declarations
+from trimtab.data.streams import InboxStreams
 
 SCHEMA = pl.Schema(
     {
@@ -39,6 +42,7 @@ class Kind:
     put: Put  # (project, all rows, URL of a Postgres database) -> what stands behind `read=`; overwrites
     break_off: Callable[[Path], object] | None = None  # something of this kind that is not there
     postgres: bool = False
+    timeless: bool = True  # whether rows without a known time can get into it
 
 
 def _parquet(project: Path, rows: pl.DataFrame, url: str) -> object:
@@ -91,6 +95,26 @@ def _postgres(project: Path, rows: pl.DataFrame, url: str) -> object:
 def _postgres_query(project: Path, rows: pl.DataFrame, url: str) -> object:
     fill_postgres(url, rows)
     return tt.sql(url, query="SELECT * FROM shop.rows WHERE id NOT LIKE '%?:x' AND '1'::text = '1';")
+
+
+def _stream(project: Path, rows: pl.DataFrame, url: str) -> object:
+    declared = tt.stream(SCHEMA)
+    fill_stream(
+        project, tt.Source("rows", declared, event_time="happened_at", known_time="known_at", key="id"), rows
+    )
+    return declared
+
+
+def fill_stream(project: Path, source: tt.Source, rows: pl.DataFrame) -> None:
+    """Appended in two requests, and seen to be there."""
+    for file in (project / ".trimtab" / "inbox").glob(f"{source.name}.db*"):
+        file.unlink()
+    streams = InboxStreams(project, declarations([source]), SystemClock())
+    cut = rows.height // 2
+    for part in (rows.head(cut), rows.tail(rows.height - cut)):
+        if part.height:
+            assert streams.append_rows(source, part).rows == part.height
+    streams.close()
 
 
 def fill_sqlite(path: Path, rows: pl.DataFrame) -> None:
@@ -192,6 +216,7 @@ KINDS = [
     Kind("function: pandas", _function(pandas_of)),
     Kind("sqlite", _sqlite, _no_table),
     Kind("sqlite query", _sqlite_query, _nothing(tt.sql("sqlite:///none.db", query="SELECT 1"))),
+    Kind("stream", _stream, timeless=False),
     Kind("postgres", _postgres, postgres=True),
     Kind("postgres query", _postgres_query, postgres=True),
 ]

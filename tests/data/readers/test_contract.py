@@ -23,12 +23,18 @@ typed = pytest.mark.parametrize(  # a CSV file says nothing of its types
 )
 START = datetime(2013, 3, 9, 20, tzinfo=UTC)
 ROWS = some_rows(400, START)
+DATED = ROWS.filter(pl.col("known_at").is_not_null())
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: str(kind.name))
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found
+
+
+@pytest.fixture
+def rows(kind: Kind) -> pl.DataFrame:
+    return ROWS if kind.timeless else DATED
 
 
 @pytest.fixture
@@ -43,28 +49,30 @@ def source_of(read: object, **changed: str) -> Source:
     return Source("rows", read, **{"event_time": "happened_at", "known_time": "known_at", "key": "id"} | changed)
 
 
-def test_rows_come_out_as_they_were_put_in(kind: Kind, tmp_path: Path, url: str) -> None:
-    source = source_of(kind.put(tmp_path, ROWS, url))
+def test_rows_come_out_as_they_were_put_in(kind: Kind, tmp_path: Path, url: str, rows: pl.DataFrame) -> None:
+    source = source_of(kind.put(tmp_path, rows, url))
     frame = open_source(source, tmp_path)
     assert frame.collect_schema() == SCHEMA
-    assert_frame_equal(frame.collect().sort("id"), ROWS)
+    assert_frame_equal(frame.collect().sort("id"), rows)
 
 
-def test_a_part_is_the_part_of_the_whole(kind: Kind, tmp_path: Path, url: str) -> None:
-    frame = open_source(source_of(kind.put(tmp_path, ROWS, url)), tmp_path)
+def test_a_part_is_the_part_of_the_whole(kind: Kind, tmp_path: Path, url: str, rows: pl.DataFrame) -> None:
+    frame = open_source(source_of(kind.put(tmp_path, rows, url)), tmp_path)
     late = pl.col("known_at") > START + timedelta(hours=30)
     assert_frame_equal(
-        frame.filter(late).select("seats", "id").sort("id").collect(), ROWS.filter(late).select("seats", "id")
+        frame.filter(late).select("seats", "id").sort("id").collect(), rows.filter(late).select("seats", "id")
     )
     assert frame.head(7).collect().height == 7
-    assert frame.select(pl.len()).collect().item() == ROWS.height
+    assert frame.select(pl.len()).collect().item() == rows.height
     assert frame.select("late", "known_at").head(3).collect().columns == ["late", "known_at"]
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_look_brings_what_became_known(kind: Kind, tmp_path: Path, url: str, again: bool) -> None:
-    source = source_of(kind.put(tmp_path, ROWS, url))
-    known = ROWS["known_at"].drop_nulls()
+def test_a_look_brings_what_became_known(
+    kind: Kind, tmp_path: Path, url: str, again: bool, rows: pl.DataFrame
+) -> None:
+    source = source_of(kind.put(tmp_path, rows, url))
+    known = rows["known_at"].drop_nulls()
     last = known[-1]
     cuts = [
         START,
@@ -79,33 +87,31 @@ def test_a_look_brings_what_became_known(kind: Kind, tmp_path: Path, url: str, a
         after_us = BEGINNING_US if after is None else to_us(after)
         look = [Feed(source, tmp_path).look(after_us, to_us(until)) for _ in range(2 if again else 1)][-1]
         new = pl.col("known_at").is_between(after or START, until, closed="right") | pl.col("known_at").is_null()
-        assert_frame_equal(look.rows, ROWS.filter(new).sort("known_at", "happened_at", "id"))
+        assert_frame_equal(look.rows, rows.filter(new).sort("known_at", "happened_at", "id"))
         assert look.earlier == (known <= after).sum() if after else look.earlier == 0
     assert_frame_equal(
-        Feed(source, tmp_path).upto(to_us(known[9])), ROWS.filter(pl.col("known_at") <= known[9]).sort("known_at")
+        Feed(source, tmp_path).upto(to_us(known[9])), rows.filter(pl.col("known_at") <= known[9]).sort("known_at")
     )
 
 
 def test_versions_of_it_hold_every_row_once(kind: Kind, room: Room, url: str) -> None:
-    dated = ROWS.filter(pl.col("known_at").is_not_null())
     for hours in (6, 30, 31, 60):
         now = START + timedelta(hours=hours)
-        so_far = dated.filter(pl.col("known_at") <= now)
+        so_far = DATED.filter(pl.col("known_at") <= now)
         source = source_of(kind.put(room.project, so_far, url))
         room.look(source, now)
         assert_frame_equal(room.rows(source).sort("id"), so_far.sort("id"))
-    assert so_far.height == dated.height
+    assert so_far.height == DATED.height
     assert room.quarantine(source).is_empty()
 
 
 def test_rows_that_come_late_are_found(kind: Kind, room: Room, url: str) -> None:
-    dated = ROWS.filter(pl.col("known_at").is_not_null())
-    source = source_of(kind.put(room.project, dated.tail(-3), url))
+    source = source_of(kind.put(room.project, DATED.tail(-3), url))
     room.look(source, START + timedelta(hours=60))
-    source = source_of(kind.put(room.project, dated, url))
+    source = source_of(kind.put(room.project, DATED, url))
     room.look(source, START + timedelta(hours=61))
     told = room.rows(source).filter(pl.col("known_at") == START + timedelta(hours=61))
-    assert sorted(told["id"]) == dated["id"].head(3).to_list()
+    assert sorted(told["id"]) == DATED["id"].head(3).to_list()
 
 
 @typed

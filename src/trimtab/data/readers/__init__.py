@@ -7,7 +7,8 @@ from trimtab.data.readers.function import FUNCTION
 from trimtab.data.readers.offer import Narrowed, Offer, Reader
 from trimtab.data.readers.parquet import PARQUET
 from trimtab.data.readers.sql import SQL
+from trimtab.data.readers.stream import STREAM
 
-READERS: tuple[Reader, ...] = (DELTA, PARQUET, CSV, SQL, FRAME, FUNCTION)
+READERS: tuple[Reader, ...] = (DELTA, PARQUET, CSV, SQL, STREAM, FRAME, FUNCTION)
 
 __all__ = ["READERS", "Narrowed", "Offer", "Reader"]
