@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -60,7 +61,10 @@ def test_the_leak_is_refused_when_declared(flights: Path, monkeypatch: pytest.Mo
         "where": "leaky.py:16",
         "allowed": "one known time for one table: 'arrived_at', as at system.py:21",
         "got": "no known_time, so 'sched_dep', which is earlier in all 327,346 rows, by 2h45m in the median",
-        "do": "give it known_time='arrived_at', or read by a function only the columns that are known earlier",
+        "do": (
+            "give it known_time='arrived_at', or read by a function only the columns that are known earlier; "
+            "what it would promise, and what it would keep: trimtab features leak FILE"
+        ),
     }
 
 
@@ -120,6 +124,34 @@ def test_a_leak_promises_more_and_keeps_less(flights: Path) -> None:
     assert body["offline_auc"] == found.offline["2013-04"] > found.honest["2013-04"] + 0.02
     assert body["served_auc"] == found.served["2013-04"] < found.honest["2013-04"] - 0.02
     assert 0.68 < found.honest["2013-04"] < 0.76
+
+
+def test_a_person_sees_the_refusal_with_both_numbers(flights: Path, tmp_path: Path) -> None:
+    """Trained on March, judged on April: promised, kept, and honest side by side."""
+    folder = tmp_path / "flights"
+    (folder / "data").mkdir(parents=True)
+    for name in ("system.py", "contracts.py", "leaky.py", "trimtab.toml"):
+        (folder / name).write_text((flights / name).read_text())
+    for name in ("flights", "arrivals", "weather", "planes"):
+        asked_in_time = pl.col("sched_dep") < month(5).astimezone(ZoneInfo("UTC"))
+        rows = facts(flights, since=3)(name)
+        rows = rows.filter(asked_in_time) if name in ("flights", "arrivals") else rows
+        rows.sink_parquet(folder / "data" / f"{name}.parquet")
+    asked = ["features", "leak", "leaky.py", "--since", month(4).isoformat(), "--zone", "America/New_York"]
+    status, _, said = call(folder, *asked)
+    assert status == 1 and "there is no dataset version 'flights'" in said
+    assert call(folder, "tick", "--now", month(6).isoformat())[0] in (0, 1)
+    status, shown, said = call(folder, *asked)
+    assert status == 1, said
+    assert "refused when declared: source 'outcomes': says that rows are known earlier than source" in shown
+    [row] = [line.split() for line in shown.splitlines() if line.split()[:1] == ["2013-04"]]
+    offline, served, honest = map(float, row[1:4])
+    assert offline > honest + 0.02 and served < honest - 0.02
+    status, shown, _ = call(folder, *asked, "--json")
+    body = json.loads(shown)
+    assert status == 1 and (body["offline_auc"], body["served_auc"]) == pytest.approx((offline, served), abs=1e-4)
+    status, _, said = call(folder, *asked[:3], "--since", "2030-01-01T00:00:00Z")
+    assert status == 1 and "--since" in said
 
 
 def test_a_system_without_a_leak_has_no_such_backtest(flights: Path) -> None:

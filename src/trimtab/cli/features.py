@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.feature_stats_shown import show_stats, stats_json
+from trimtab.cli.features_leak import leak
 from trimtab.cli.features_shown import feature_json, features_json, show_feature, show_features
 from trimtab.cli.features_verify import rebuild, verify
 from trimtab.cli.lazy import plain_app
@@ -98,6 +99,7 @@ def lineage(
 
 app.command()(verify)
 app.command()(rebuild)
+app.command()(leak)
 
 
 def _print(body: object) -> None:

@@ -26,6 +26,7 @@ _TRIED_ROWS = 1_000  # of a table, to see which of its columns hold nothing but 
 _LABEL_ROWS = 500_000  # of the label's table, compared with another one that may hold the label
 _CLASS_ROWS = 20  # of each class: with fewer, equal values prove nothing
 _OTHER_SHARE = 0.01  # of the rarer class may differ, as when one table was corrected and its copy was not
+_BOTH = "what it would promise, and what it would keep: trimtab features leak FILE"
 _EARLIER_SHARE = 0.01  # of the rows; less is two clocks that differ
 
 
@@ -83,7 +84,8 @@ def _one_table(one: Source, other: Source, project: Path) -> Iterator[tuple[str,
             allowed=f"one known time for one table: '{other.known}', as at {other.place}",
             got=f"{_known(one)}, which is earlier in {_share(earlier.height, times.height)} rows,"
             f" by {_gap(earlier)} in the median",
-            do=f"give it known_time='{other.known}', or read by a function only the columns that are known earlier",
+            do=f"give it known_time='{other.known}', or read by a function only the columns that are known earlier"
+            f"; {_BOTH}",
         ),
     )
 
@@ -111,7 +113,7 @@ def _label_in(source: Source, label: Label, project: Path, schemas: Schemas) -> 
                 allowed=f"known no earlier than '{truth.known}' of source '{truth.name}', at {truth.place}",
                 got=f"{_known(source)}, which is earlier in {_share(earlier.height, rows.height)} rows,"
                 f" by {_gap(earlier)} in the median",
-                do="give known_time=, when it really was known, or leave it out where the source is read",
+                do=f"give known_time=, when it really was known, or leave it out where the source is read; {_BOTH}",
             )
 
 
