@@ -59,7 +59,7 @@ def test_the_leak_is_refused_when_declared(flights: Path, monkeypatch: pytest.Mo
             "says that rows are known earlier than source 'arrivals' says, which reads the same table"
         ),
         "where": "leaky.py:16",
-        "allowed": "one known time for one table: 'arrived_at', as at system.py:21",
+        "allowed": "one known time for one table: 'arrived_at', as at system.py:23",
         "got": "no known_time, so 'sched_dep', which is earlier in all 327,346 rows, by 2h45m in the median",
         "do": (
             "give it known_time='arrived_at', or read by a function only the columns that are known earlier; "
