@@ -8,7 +8,7 @@ Parquet, in no order. The floors are written by hand, with `join_asof` on event 
 known yet and gets corrections wrong: `plain` joins the tables as they are, `careful` joins keys and times alone
 and fetches the features afterwards. Feast joins on event time, too. Trimtab joins on both times and returns the
 questions in their order: `trimtab` from the same files, `prepared` from what ingest leaves behind when the same
-facts come in 30 versions. Feast runs once, and for ten minutes at most; all others take turns, each round in a new
+facts come in 30 versions. Feast runs once, and for five minutes at most; all others take turns, each round in a new
 process. The median round is compared, with the faster floor; the best round is shown beside it. Results are
 kept only of a quiet machine.
 
@@ -34,7 +34,7 @@ from benchmarks.peers import QUIET_LOAD, peer_python
 
 HERE = Path(__file__).parent
 FEAST = "feast[duckdb]>=0.67,<0.68"
-FEAST_S = 600.0
+FEAST_S = 300.0
 CAP_BYTES = 4 << 30
 ONE_SHOT_AT_MOST, PREPARED_AT_MOST, FEAST_AT_LEAST = 1.6, 0.6, 50.0
 

@@ -55,7 +55,7 @@ def test_each_command_is_found_from_help(tmp_path: Path) -> None:
     shown = call(tmp_path, "--help")[1]
     assert re.search(r"^  data +Sources and their versions: log, diff, checkout", shown, re.MULTILINE)
     shown = call(tmp_path, "data", "--help")[1]
-    for name in ("ls", "log", "diff", "checkout", "infer", "quarantine", "release"):
+    for name in ("ls", "verify", "log", "diff", "checkout", "infer", "quarantine", "release"):
         line = next(line for line in shown.splitlines() if line.split()[:1] == [name])
         assert not line.endswith("...")
 
@@ -168,6 +168,31 @@ def test_a_warning_is_an_alarm_that_is_told_once_and_ends(shop: Path) -> None:
     assert (
         "freshness(1d)" not in call(shop, "tick", "--now", late.replace(hour=(late.hour + 1) % 24).isoformat())[1]
     )
+
+
+def test_a_stored_file_that_was_changed_is_found(shop: Path) -> None:
+    found = body(shop, "verify")
+    assert {one["source"]: one["versions"] for one in found} == {
+        one["source"]: one["version"] for one in body(shop, "ls")
+    }
+    assert all(one["harm"] is None and one["files"] >= one["versions"] for one in found)
+    file = next((shop / ".trimtab" / "tables" / "sources" / "outcomes").glob("*.parquet"))
+    whole = file.read_bytes()
+    place = len(whole) // 2
+    file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    try:
+        status, shown, _ = call(shop, "data", "verify")
+        assert status == 1 and file.name in shown.replace("\n", "").replace(" ", "")
+        assert re.search(r"^  orders +\d+ +\d+ +as written", shown, re.MULTILINE)
+        assert re.search(r"^  outcomes +\d+ +\d+ +1 of \d+ files are not what was written", shown, re.MULTILINE)
+        assert call(shop, "data", "verify", "orders")[0] == 0
+        file.write_bytes(whole[:100])
+        status, _, error = call(shop, "data", "checkout", "outcomes", "--to", str(shop / "x.parquet"))
+        assert status == 1 and "trimtab data verify" in parts(error)["do"]
+        assert not list(shop.glob("*x.parquet*"))
+    finally:
+        file.write_bytes(whole)
+    assert call(shop, "data", "verify")[0] == 0
 
 
 @pytest.mark.parametrize(

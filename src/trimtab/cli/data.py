@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from trimtab.cli.data_shown import (
     show_log,
     show_quarantine,
     show_sources,
+    show_stored,
     sources_json,
 )
 from trimtab.cli.lazy import plain_app
@@ -32,6 +34,7 @@ from trimtab.house.datasets import (
     version_named,
     write_contract,
 )
+from trimtab.house.stored_files import stored_files
 from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import DatasetVersion
 from trimtab.kernel.happening import Mark
@@ -56,6 +59,27 @@ def ls(as_json: Annotated[bool, _JSON] = False) -> None:
             _print(sources_json(open_.house))
         else:
             show_sources(Screen(), open_.house)
+
+
+@app.command()
+def verify(
+    source: Annotated[str, typer.Argument(help="Only this one; all, if not given.")] = "",
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Are the stored files those that were written?"""
+    screen = Screen()
+    with session(checked=False) as open_:
+        house = open_.house
+        asked = [source_of(house, source)] if source else house.system.sources
+        if as_json:
+            found = list(stored_files(house, asked, lambda *_: None))
+            _print([{**vars(one), "harm": None if one.harm is None else str(one.harm)} for one in found])
+        else:
+            with screen.progressing():
+                found = list(stored_files(house, asked, screen.progress))
+            show_stored(screen, found)
+    if any(one.harm for one in found):
+        sys.exit(1)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,7 @@ from trimtab.data.diff import Diff
 from trimtab.data.quarantine import ROW
 from trimtab.house.datasets import profiles_of, quarantine_of
 from trimtab.house.house import House
+from trimtab.house.stored_files import StoredFiles
 from trimtab.kernel.canonical import Json, short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import DatasetVersion, version_id
@@ -67,6 +69,24 @@ def sources_json(house: House) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def show_stored(screen: Screen, found: Sequence[StoredFiles]) -> None:
+    """What was looked at, and what is wrong with it."""
+    screen.title("Stored files")
+    rows = [
+        (
+            one.source,
+            f"{one.versions:,}",
+            f"{one.files:,}",
+            f"[{GOOD}]as written[/]" if one.harm is None else f"[{BAD}]{escape(one.harm.got)}[/]",
+        )
+        for one in found
+    ]
+    screen.table(("source", "versions", "files", "state"), rows, right=(1, 2))
+    for one in found:
+        if one.harm is not None:
+            screen.hang(f"  {MARKS['bad']} ", f"{escape(one.harm.where)}; {escape(one.harm.do)}")
 
 
 def _quarantined(versions: list[DatasetVersion]) -> int:

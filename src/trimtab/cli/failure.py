@@ -65,8 +65,12 @@ def crash(error: Exception) -> None:
             "  do:      free some space, then run the same command again: what was begun is taken up"
         )
     kept = _keep(f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.log")
+    if type(error).__module__.startswith("polars"):
+        hint = "\n  do:      see whether the stored files are whole: trimtab data verify; if they are, report it"
+    else:
+        hint = "\n  do:      report it, with that file"
     what = f"Trimtab failed: {type(error).__name__}: {_line(error)}"
-    fail(f"{what}\n  where:   {kept} has the details\n  do:      report it, with that file")
+    fail(f"{what}\n  where:   {kept} has the details{hint}")
 
 
 def _disk_is_full(error: BaseException | None) -> bool:
