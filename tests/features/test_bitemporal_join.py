@@ -27,7 +27,7 @@ def joined(
     facts = world.frame(rows).select(*by, "event", "known", *VALUES)
     out = VisibleFacts.of(facts, by=by, event="event", known="known").newest(Questions(asked, by, "at"), max_age)
     answered = pl.concat([asked, out], how="horizontal")
-    return answered.select("a", "b", "at", *VALUES, "_age").rows()
+    return answered.select("a", "b", "at", *VALUES).rows()
 
 
 @settings(max_examples=300, deadline=None)
@@ -49,9 +49,8 @@ def test_equals_brute_force(
     facts = world.facts(rows, by, VALUES)
     for (a, b, at), row in zip(questions, found, strict=True):
         entity = tuple({"a": a, "b": b}[name] for name in by)
-        values, age_us = oracle.newest_known(facts, entity, world.us(at), max_age_us)
-        age = None if age_us is None else timedelta(microseconds=age_us)
-        assert row == (a, b, world.asked([(a, b, at)])["at"][0], *(values or (None, None, None)), age)
+        values, _ = oracle.newest_known(facts, entity, world.us(at), max_age_us)
+        assert row == (a, b, world.asked([(a, b, at)])["at"][0], *(values or (None, None, None)))
 
 
 def fact(event: float, known: float, x: float) -> Row:
@@ -83,7 +82,7 @@ def test_examples(rows: list[Row], at: int, expected: float | None) -> None:
 def test_an_old_fact_hides_an_older_one() -> None:
     rows = [Row("JFK", None, 0, 9, 1.0, None, None), Row("JFK", None, 4, 4, 2.0, None, None)]
     [row] = joined(rows, [("JFK", None, 9)], ["a"], timedelta(microseconds=3 * world.QUARTER_US))
-    assert row[3:] == (None, None, None, None)
+    assert row[3:] == (None, None, None)
 
 
 def test_an_age_of_exactly_the_limit_is_fresh_enough() -> None:
@@ -106,11 +105,10 @@ def test_the_hour_that_comes_twice() -> None:
             Questions(asked, ["a"], "at"), None
         )
         assert out["x"].to_list() == [1, 1, 2, 2]
-        assert out["_age"].to_list() == [timedelta(), timedelta(minutes=59), timedelta(), timedelta()]
 
 
 def test_no_facts_and_no_questions() -> None:
-    assert joined([], [("JFK", 1, 3)], ["a"], None)[0][3:] == (None, None, None, None)
+    assert joined([], [("JFK", 1, 3)], ["a"], None)[0][3:] == (None, None, None)
     assert joined([fact(1, 1, 1.0)], [], ["a"], None) == []
 
 

@@ -18,12 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from trimtab.kernel.moment import duration_us, to_us
+
+Ints: TypeAlias = NDArray[np.int64]
 
 # No column of a user has such a name.
 VISIBLE, EVENT, FACT = "trimtab:visible", "trimtab:event", "trimtab:fact"
@@ -84,12 +87,29 @@ class VisibleFacts:
         return cls(tuple(by), (seen,), table.drop(*by, VISIBLE, EVENT).rechunk())
 
     def newest(self, questions: Questions, max_age: timedelta | None) -> pl.DataFrame:
-        """For each question features and `_age` of the newest fact known; nulls where is none.
+        """For each question the features of the newest fact known; nulls where is none.
 
         Args:
             questions: about these entities.
             max_age: facts with at - event above it count as missing.
         """
+        places, events_us = self._find(questions)
+        if max_age is not None:
+            old = questions.at_us - np.where(places == _NONE, questions.at_us, events_us) > duration_us(max_age)
+            places = np.where(old, _NONE, places)
+        return self._fetched(places[questions.order])
+
+    def _fetched(self, places: Ints) -> pl.DataFrame:
+        """The features at some places; null everywhere where the place is -1."""
+        if self.features.is_empty():
+            return self.features.clear(len(places))
+        missing = pl.Series(places == _NONE)
+        # Without nulls among the places, or in a row to point at: with them a fetch takes three times as long.
+        rows = self.features[np.maximum(places, 0)]
+        return rows.with_columns(pl.when(~missing).then(pl.all()).name.keep()) if missing.any() else rows
+
+    def _find(self, questions: Questions) -> tuple[Ints, Ints]:
+        """For each question, by instant, the place of the newest fact known, or -1; and its event time."""
         places = np.full(len(questions.at_us), _NONE, np.int64)
         events_us = np.full(len(questions.at_us), _LONG_AGO, np.int64)
         for part in self.parts:
@@ -97,27 +117,16 @@ class VisibleFacts:
             found = questions.asked[since:].join_asof(
                 part, left_on=_AT, right_on=VISIBLE, by=self.by, check_sortedness=False
             )
-            event_us = found[EVENT].dt.epoch("us").fill_null(_LONG_AGO).to_numpy()
+            event_us = found[EVENT].to_physical().fill_null(_LONG_AGO).to_numpy()
+            place = found[FACT].fill_null(_NONE).to_numpy()
+            if not since and part is self.parts[0]:
+                places, events_us = place.copy(), event_us.copy()
+                continue
             # Of equal events that of the later part: it became known later.
             better = event_us >= events_us[since:]
             np.copyto(events_us[since:], event_us, where=better)
-            np.copyto(places[since:], found[FACT].fill_null(_NONE).to_numpy(), where=better)
-        missing = places == _NONE
-        age_us = questions.at_us - np.where(missing, questions.at_us, events_us)
-        if max_age is not None:
-            missing |= age_us > duration_us(max_age)
-        order = questions.order
-        ages = pl.Series("_age", age_us[order]).set(pl.Series(missing[order]), None).cast(pl.Duration("us"))
-        return self._fetched(np.where(missing, _NONE, places)[order]).with_columns(ages)
-
-    def _fetched(self, places: NDArray[np.int64]) -> pl.DataFrame:
-        """The features at some places; null everywhere where the place is -1."""
-        if self.features.is_empty():
-            return self.features.clear(len(places))
-        missing = pl.Series(places == _NONE)
-        # Without nulls among the places: with them the fetch takes three times as long.
-        rows = self.features[np.maximum(places, 0)]
-        return rows.with_columns(pl.when(~missing).then(pl.all()).name.keep()) if missing.any() else rows
+            np.copyto(places[since:], place, where=better)
+        return places, events_us
 
 
 class Questions:

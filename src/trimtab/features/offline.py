@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import polars.selectors as cs
@@ -17,6 +18,8 @@ from trimtab.features.view import FeatureView
 from trimtab.features.window_values import aggregation_values
 from trimtab.kernel.source import Source
 
+_AT_ONCE = 2  # views that are joined at a time; each is at work on one core for half of its time
+_MANY = 50_000  # questions; with fewer, threads cost more than they save
 Facts = Callable[[str], pl.LazyFrame]  # the rows of a source by its name
 # Of a view what has been put into order already, if anything, and the rows of its source that arrived after that.
 Prepared = Callable[[FeatureView], tuple[VisibleFacts | None, pl.LazyFrame]]
@@ -57,23 +60,33 @@ class OfflineFeatures:
 
     def __call__(self, questions: pl.DataFrame, at: str) -> pl.DataFrame:
         """One row a question, in the same order; see `offline_features`."""
+        newest = self._newest(questions, at)
         columns: list[pl.Series] = []
-        asked: dict[tuple[str, ...], Questions] = {}
         for view in self._features.declared:
             match view:
                 case RequestFeatures():
                     block = view.function(questions.lazy()).collect()
                 case FeatureView():
-                    if view.entity not in asked:
-                        rows = questions.select(*view.entity, _instant(at).alias("_at"))
-                        asked[view.entity] = Questions(
-                            rows.with_columns(whole_keys(view.entity)), view.entity, "_at"
-                        )
-                    block = self._visible[view.name].newest(asked[view.entity], view.max_age).drop("_age")
+                    block = newest[view.name]
                 case Aggregation():
                     block = aggregation_values(view, questions, at, self._events[view.source.name])
-            columns += [series.alias(feature_name(view.name, series.name)) for series in block]
-        return pl.DataFrame(columns).with_columns(finite())
+            columns += [_finite(series).alias(feature_name(view.name, series.name)) for series in block]
+        return pl.DataFrame(columns)
+
+    def _newest(self, questions: pl.DataFrame, at: str) -> dict[str, pl.DataFrame]:
+        """The features of each feature view."""
+        views = [view for view in self._features.declared if isinstance(view, FeatureView)]
+        asked: dict[tuple[str, ...], Questions] = {}
+        for entity in {view.entity for view in views}:
+            rows = questions.select(*entity, _instant(at).alias("_at")).with_columns(whole_keys(entity))
+            asked[entity] = Questions(rows, entity, "_at")
+
+        def newest(view: FeatureView) -> pl.DataFrame:
+            return self._visible[view.name].newest(asked[view.entity], view.max_age)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(newest, views) if questions.height > _MANY else map(newest, views)
+            return dict(zip([view.name for view in views], found, strict=True))
 
 
 def _events(features: FeatureSet, facts: Facts) -> dict[str, pl.DataFrame]:
@@ -88,6 +101,13 @@ def _events(features: FeatureSet, facts: Facts) -> dict[str, pl.DataFrame]:
         name: with_corrections(sources[name], facts(name).select(sorted(columns)).collect())
         for name, columns in wanted.items()
     }
+
+
+def _finite(values: pl.Series) -> pl.Series:
+    """As `finite`; a column that is finite, as nearly all are, is not written anew."""
+    if not values.dtype.is_float() or (whole := values.is_finite()).all():
+        return values
+    return values.set(~whole, None)
 
 
 def finite() -> pl.Expr:
