@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,11 @@ def metrics(server: ServerProcess) -> dict[str, float]:
 def records(server: ServerProcess) -> dict[str, Prediction]:
     """By id, of all segments that were not compacted."""
     folder = SegmentFolder(server.wal)
-    segments = [read_segment(path) for path in (*folder.files(LIVE), *folder.files(SEALED))]
+    segments = []
+    for path in folder.files(LIVE):
+        with suppress(FileNotFoundError):  # sealed since it was listed: then it is among those
+            segments.append(read_segment(path))
+    segments += [read_segment(path) for path in folder.files(SEALED)]
     return {one.id: one for segment in segments if segment is not None for one in segment.predictions()}
 
 
