@@ -83,7 +83,7 @@ def main(history: int, looks: int) -> None:
             blobs=LocalBlobs(folder / "blobs"),
         )
         store = LmdbWriter(folder / "online")
-        materialise = Materialise(store, versions, prepared=PreparedFacts(folder / "prepared"))
+        materialise = Materialise(store, versions, prepared=PreparedFacts(folder / "prepared", versions))
         now = START + days * DAY
         list(ingest(facts, now))
         materialise(features)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -47,21 +48,29 @@ def version_of(known: str) -> pl.Expr:
     return (1 + ((share - 0.5).clip(0) * 2 * (VERSIONS - 1)).ceil()).cast(pl.Int32).clip(1, VERSIONS)
 
 
-def behind(rows: pl.DataFrame, version: int) -> pl.LazyFrame:
-    return rows.lazy().filter(pl.col("_version") > version)
+@dataclass(frozen=True)
+class Brought:
+    """The facts by source, with the number of the version that brought each."""
+
+    rows: Mapping[str, pl.DataFrame]
+
+    def digest(self, source: str, number: int) -> str:
+        return f"{source}@{number}".rjust(16)
+
+    def frame(self, source: str, upto: int | None = None, after: int = 0) -> pl.LazyFrame:
+        version = pl.col("_version")
+        return self.rows[source].lazy().filter(version > after, version <= (VERSIONS if upto is None else upto))
 
 
 def prepare(folder: Path, features: FeatureSet) -> None:
-    prepared = PreparedFacts(folder / "prepared")
+    names = sorted(features.sources)
+    told = version_of("known").alias("_version")
+    brought = Brought({name: pl.read_parquet(folder / f"{name}.parquet").with_columns(told) for name in names})
+    prepared = PreparedFacts(folder / "prepared", brought)
     for view in features.declared:
         assert isinstance(view, FeatureView)
-        rows = pl.read_parquet(folder / f"{view.source}.parquet").with_columns(
-            version_of("known").alias("_version")
-        )
-        source = features.source_of(view)
         for number in range(1, VERSIONS + 1):
-            brought = partial(behind, rows.filter(pl.col("_version") <= number))
-            prepared.extend(view, features.version_of(view), source, number, brought)
+            prepared.extend(view, features.version_of(view), features.source_of(view), number)
 
 
 def main(folder: Path, questions: Path, views: int, how: str) -> None:
@@ -76,8 +85,10 @@ def main(folder: Path, questions: Path, views: int, how: str) -> None:
         return pl.scan_parquet(folder / f"{name}.parquet")
 
     def prepared(view: FeatureView) -> tuple[VisibleFacts | None, pl.LazyFrame]:
-        ready, _ = PreparedFacts(folder / "prepared").read(view, features.version_of(view), VERSIONS)
-        return ready, facts(view.source).head(0)
+        columns = pl.scan_parquet(folder / f"{view.source}.parquet").collect_schema()
+        brought = Brought({view.source: pl.DataFrame(schema={**columns, "_version": pl.Int32()})})
+        source = features.source_of(view)
+        return PreparedFacts(folder / "prepared", brought).read(view, features.version_of(view), source, VERSIONS)
 
     began_s = time.perf_counter()
     rows = 0

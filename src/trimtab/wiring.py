@@ -115,7 +115,7 @@ class Stores:
     @cached_property
     def prepared(self) -> PreparedFacts:
         """Facts of feature views in order, for joins of many questions."""
-        return PreparedFacts(self.home / "prepared")
+        return PreparedFacts(self.home / "prepared", Versions(self.reader, self.tables))
 
     @cached_property
     def releases(self) -> ReleaseReader:

@@ -34,14 +34,9 @@ VERSION = FEATURES.version_of(both)
 ROWS = [Row("JFK", 1, hour, hour + 0.5, hour / 8, None, "p") for hour in range(world.LAST)]
 
 
-def extend(prepared: PreparedFacts, versions: HeldVersions, number: int) -> None:
-    prepared.extend(both, VERSION, SOURCE, number, lambda after: versions.frame(SOURCE.name, number, after=after))
-
-
-def ready(prepared: PreparedFacts, versions: HeldVersions, upto: int) -> Prepared:
+def ready(prepared: PreparedFacts, upto: int, features: FeatureSet = FEATURES) -> Prepared:
     def of(view: FeatureView) -> tuple[VisibleFacts | None, pl.LazyFrame]:
-        found, done = prepared.read(view, VERSION, upto)
-        return found, versions.frame(SOURCE.name, upto, after=done)
+        return prepared.read(view, features.version_of(view), SOURCE, upto)
 
     return of
 
@@ -66,41 +61,43 @@ def test_prepared_facts_answer_as_the_rows_do(
 ) -> None:
     """Of every version, also of one older than what is prepared, and of a newer one."""
     versions = HeldVersions(rows, cuts)
-    prepared = PreparedFacts(tmp_path_factory.getbasetemp() / str(uuid4()))
+    prepared = PreparedFacts(tmp_path_factory.getbasetemp() / str(uuid4()), versions)
     for number in sorted(data.draw(st.sets(st.integers(1, max(1, versions.newest))))):
         if number <= versions.newest:
-            extend(prepared, versions, number)
+            prepared.extend(both, VERSION, SOURCE, number)
     asked = world.asked(questions)
     for upto in range(1, versions.newest + 1):
         facts = partial(versions.frame, upto=upto)
         plain = offline_features(FEATURES, asked, "at", facts)
-        found = offline_features(FEATURES, asked, "at", facts, ready(prepared, versions, upto))
+        found = offline_features(FEATURES, asked, "at", facts, ready(prepared, upto))
         assert found.equals(plain) and found.schema == plain.schema
 
 
 def test_parts_are_few_and_hold_each_version_once(tmp_path: Path) -> None:
-    versions, prepared = HeldVersions(ROWS, range(1, world.LAST)), PreparedFacts(tmp_path)
+    versions = HeldVersions(ROWS, range(1, world.LAST))
+    prepared = PreparedFacts(tmp_path, versions)
     written = 0
     for number in range(1, versions.newest + 1):
         before = set(files(tmp_path)) if number > 1 else set()
-        extend(prepared, versions, number)
+        prepared.extend(both, VERSION, SOURCE, number)
         names = files(tmp_path)
         assert len(names) <= 2 + math.log2(number)
         spans = [tuple(map(int, name.split("-")[:2])) for name in names]
         assert spans[0][0] == 1 and spans[-1][1] == number
         assert all(after == last + 1 for (_, last), (after, _) in pairwise(spans))
-        written += sum(int(name.split("-")[2].split(".")[0]) for name in set(names) - before)
+        written += sum(int(name.split("-")[2]) for name in set(names) - before)
     assert written <= len(ROWS) * 3 * math.log2(len(ROWS))
 
 
 @pytest.mark.parametrize("harm", ["torn", "half", "taken in", "gone"])
 def test_what_a_killed_process_leaves_is_not_read_and_removed(tmp_path: Path, harm: str) -> None:
-    versions, prepared = HeldVersions(ROWS, [10, 20, 30]), PreparedFacts(tmp_path)
+    versions = HeldVersions(ROWS, [10, 20, 30])
+    prepared = PreparedFacts(tmp_path, versions)
     folder = tmp_path / VERSION
-    extend(prepared, versions, 1)
+    prepared.extend(both, VERSION, SOURCE, 1)
     [first] = folder.iterdir()
     kept = first.read_bytes()
-    extend(prepared, versions, 2)
+    prepared.extend(both, VERSION, SOURCE, 2)
     if harm == "torn":
         newest = max(folder.iterdir())
         newest.write_bytes(newest.read_bytes()[:-9])
@@ -113,9 +110,9 @@ def test_what_a_killed_process_leaves_is_not_read_and_removed(tmp_path: Path, ha
             path.unlink()
     asked = world.asked([("JFK", 1, float(at)) for at in range(world.LAST)])
     plain = offline_features(FEATURES, asked, "at", partial(versions.frame, upto=2))
-    found = offline_features(FEATURES, asked, "at", partial(versions.frame, upto=2), ready(prepared, versions, 2))
+    found = offline_features(FEATURES, asked, "at", partial(versions.frame, upto=2), ready(prepared, 2))
     assert found.equals(plain)
-    extend(prepared, versions, 3)
+    prepared.extend(both, VERSION, SOURCE, 3)
     spans = [tuple(map(int, name.split("-")[:2])) for name in files(tmp_path)]
     assert spans[0][0] == 1 and spans[-1][1] == 3 and not any(name.startswith(".") for name in files(tmp_path))
 
@@ -144,27 +141,41 @@ def test_types_come_back_as_they_were(tmp_path: Path) -> None:
             "a", "event", "known", *(pl.lit(one).first().alias(name) for name, one in every.items())
         )
 
-    versions, prepared = HeldVersions(ROWS, [10, 20, 30]), PreparedFacts(tmp_path)
+    versions = HeldVersions(ROWS, [10, 20, 30])
+    prepared = PreparedFacts(tmp_path, versions)
     features = FeatureSet((wide,), {SOURCE.name: SOURCE})
     version = features.version_of(wide)
     for number in (1, 2):
-        prepared.extend(wide, version, SOURCE, number, partial(versions.frame, SOURCE.name, number))
+        prepared.extend(wide, version, SOURCE, number)
     asked = world.asked([("JFK", 1, 19.0), ("LGA", 1, 19.0)])
 
-    def of(view: FeatureView) -> tuple[VisibleFacts | None, pl.LazyFrame]:
-        found, done = prepared.read(view, version, 2)
-        assert found is not None and done == 2
-        return found, versions.frame(SOURCE.name, 3, after=2)
-
     plain = offline_features(features, asked, "at", versions.frame)
-    found = offline_features(features, asked, "at", versions.frame, of)
+    found = offline_features(features, asked, "at", versions.frame, ready(prepared, 3, features))
     assert found.schema == plain.schema and found.equals(plain)
 
 
 def test_ingest_prepares_what_it_projects(tmp_path: Path) -> None:
-    versions, prepared = HeldVersions(ROWS, [10, 20]), PreparedFacts(tmp_path / "prepared")
+    versions = HeldVersions(ROWS, [10, 20])
+    prepared = PreparedFacts(tmp_path / "prepared", versions)
     store = LmdbWriter(tmp_path / "online")
     Materialise(store, versions, prepared=prepared)(FEATURES)
     store.close()
-    found, done = prepared.read(both, VERSION, 2)
-    assert found is not None and done == 2
+    found, later = prepared.read(both, VERSION, SOURCE, 2)
+    assert found is not None and later.collect().is_empty()
+
+
+def test_parts_of_another_history_are_not_read_and_removed(tmp_path: Path) -> None:
+    """A backup was restored: other rows came since, under the numbers that the lost ones had."""
+    lost, kept = (HeldVersions([*ROWS[:20], *rows], [10, 20, 30]) for rows in (ROWS[25:30], ROWS[20:25]))
+    for number in (1, 2, 3):
+        PreparedFacts(tmp_path, lost).extend(both, VERSION, SOURCE, number)
+    prepared = PreparedFacts(tmp_path, kept)
+    asked = world.asked([("JFK", 1, float(at)) for at in range(world.LAST)])
+    plain = offline_features(FEATURES, asked, "at", kept.frame)
+    assert not plain.equals(offline_features(FEATURES, asked, "at", lost.frame))
+    assert offline_features(FEATURES, asked, "at", kept.frame, ready(prepared, 3)).equals(plain)
+    prepared.extend(both, VERSION, SOURCE, 3)
+    assert offline_features(FEATURES, asked, "at", kept.frame, ready(prepared, 3)).equals(plain)
+    spans = [tuple(map(int, name.split("-")[:2])) for name in files(tmp_path)]
+    assert spans[0][0] == 1 and spans[-1][1] == 3
+    assert all(after == last + 1 for (_, last), (after, _) in pairwise(spans))

@@ -10,6 +10,7 @@ import polars as pl
 from hypothesis import strategies as st
 from tests.features.oracle import Fact
 
+from trimtab.kernel.canonical import digest
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
 
@@ -140,6 +141,10 @@ class HeldVersions:
     def current(self, source: str) -> int:
         assert source == SOURCE.name
         return self.newest
+
+    def digest(self, source: str, number: int) -> str:
+        assert source == SOURCE.name
+        return digest([str(part.rows()) for part in self._parts[:number]])
 
     def known_until_us(self, source: str, number: int) -> int:
         assert source == SOURCE.name

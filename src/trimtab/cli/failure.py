@@ -54,23 +54,27 @@ def fail(text: str) -> None:
 
 
 def crash(error: Exception) -> None:
-    """A fault of ours: said in one line, kept in full in the project, or in the temporary folder outside of one.
+    """Leave after an error that nobody foresaw: see `unforeseen`."""
+    fail(unforeseen(error))
+
+
+def unforeseen(error: Exception) -> str:
+    """What is said of it: a fault of ours, kept in full in the project, or in the temporary folder outside of one.
 
     A full disk is not: whatever was begun on it is taken up by the next command.
     """
     if _disk_is_full(error):
         where = getattr(error, "filename", None) or Path.cwd()
-        fail(
+        return (
             f"the disk is full\n  where:   {where}\n  got:     {_line(error)}\n"
             "  do:      free some space, then run the same command again: what was begun is taken up"
         )
     kept = _keep(f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.log")
+    hint = "report it, with that file"
     if type(error).__module__.startswith("polars"):
-        hint = "\n  do:      see whether the stored files are whole: trimtab data verify; if they are, report it"
-    else:
-        hint = "\n  do:      report it, with that file"
+        hint = "see whether the stored files are whole: trimtab data verify; if they are, report it"
     what = f"Trimtab failed: {type(error).__name__}: {_line(error)}"
-    fail(f"{what}\n  where:   {kept} has the details{hint}")
+    return f"{what}\n  where:   {kept} has the details\n  do:      {hint}"
 
 
 def _disk_is_full(error: BaseException | None) -> bool:

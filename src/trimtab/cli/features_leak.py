@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 import typer
 
-from trimtab.cli.screen import ACCENT, BAD, FAINT, MARKS, Screen, faint
+from trimtab.cli.bar import Axis, bar
+from trimtab.cli.screen import BAD, MARKS, Screen, faint
 from trimtab.cli.session import session
 from trimtab.house.house import House
 from trimtab.kernel.errors import DeclarationInvalid, InvalidValue, NotFound
@@ -25,7 +26,7 @@ from trimtab.simulation.period import Period
 
 _HISTORY = 1 / 3  # of the questions' time, which models learn from
 _STEP = timedelta(days=1)
-_BAR, _LOWEST, _HIGHEST = 24, 0.5, 1.0
+_AXIS = Axis(0.5, 1.0, letters=24)  # AUC
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,13 @@ def _show(screen: Screen, judged: _Judged) -> None:
     means = [fmean(one.values()) for one in (months.offline, months.served, months.honest)]
     rows.append(_row("mean", *means))
     screen.table(
-        ("month", "on history", "once served", "honest", f"AUC {_LOWEST:g} to {_HIGHEST:g}: served ━, promised ┃"),
+        (
+            "month",
+            "on history",
+            "once served",
+            "honest",
+            _AXIS.told("AUC", "served", "promised"),
+        ),
         rows,
         right=(1, 2, 3),
     )
@@ -114,7 +121,5 @@ def _show(screen: Screen, judged: _Judged) -> None:
 
 
 def _row(name: str, offline: float, served: float, honest: float) -> tuple[str, ...]:
-    kept, mark = (round(_BAR * min(max((one - _LOWEST) / (_HIGHEST - _LOWEST), 0), 1)) for one in (served, offline))
-    cells = [f"[{ACCENT}]━[/]" if place < kept else f"[{FAINT}]─[/]" for place in range(_BAR + 1)]
-    cells[mark] = f"[{BAD}]┃[/]"
-    return name, f"{offline:.4f}", f"[bold]{served:.4f}[/]", faint(f"{honest:.4f}"), "".join(cells)
+    served_bar = bar(served, offline, _AXIS, BAD)
+    return name, f"{offline:.4f}", f"[bold]{served:.4f}[/]", faint(f"{honest:.4f}"), served_bar

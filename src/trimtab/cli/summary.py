@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import cast
 
-from trimtab.cli.screen import ACCENT, FAINT, MARKS, Screen, faint
+from trimtab.cli.bar import Axis, bar
+from trimtab.cli.screen import MARKS, Screen, faint
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.happening import Mark
 
 _Row = tuple[str, str, str, str]  # mark, name, figure, what it means
-_BAR = 28  # characters
-_LOWEST, _HIGHEST = 0.64, 0.80  # of the bars' axis, AUC
+_AXIS = Axis(0.64, 0.80, letters=28)  # AUC
 
 
 def show_summary(screen: Screen, found: dict[str, Json]) -> None:
@@ -21,7 +21,13 @@ def show_summary(screen: Screen, found: dict[str, Json]) -> None:
     screen.console.print()
     months = list(_months(found))
     if months:
-        heads = ("month", "managed", "frozen", "gain", f"AUC {_LOWEST:.2f} to {_HIGHEST:.2f}: managed ━, frozen ┃")
+        heads = (
+            "month",
+            "managed",
+            "frozen",
+            "gain",
+            _AXIS.told("AUC", "managed", "frozen"),
+        )
         screen.table(heads, months, right=(1, 2, 3))
     else:
         screen.note("no month is over and its labels in: --days 31")
@@ -46,17 +52,8 @@ def _month(name: str, managed: float, frozen: float) -> tuple[str, ...]:
         f"[bold]{managed:.4f}[/]",
         f"{frozen:.4f}",
         f"{gain:+.4f}" if gain else faint("-"),
-        _bar(managed, frozen),
+        bar(managed, frozen, _AXIS),
     )
-
-
-def _bar(managed: float, frozen: float) -> str:
-    filled, mark = (
-        round(_BAR * min(max((value - _LOWEST) / (_HIGHEST - _LOWEST), 0), 1)) for value in (managed, frozen)
-    )
-    cells = [f"[{ACCENT}]━[/]" if place < filled else f"[{FAINT}]─[/]" for place in range(_BAR + 1)]
-    cells[mark] = "[bold]┃[/]"
-    return "".join(cells)
 
 
 def _mishaps(found: dict[str, Json]) -> Iterator[_Row]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from trimtab import loop
+from trimtab.cli.failure import unforeseen
 from trimtab.cli.screen import Screen
 from trimtab.cli.session import Session
 from trimtab.data.streams import inbox_of
@@ -40,8 +41,8 @@ def _turn(open_: Session, screen: Screen, stopped: threading.Event, every_s: flo
         try:
             for one in loop.tick(open_.house, now):
                 screen.told(now, one)
-        except TrimtabError as error:
-            screen.told(now, Happening("serving", str(error), "bad"))
+        except Exception as error:  # e.g. of a full disk: a loop that has ended is missed by nobody for weeks
+            screen.told(now, Happening("serving", _told(error), "bad"))
         if stopped.wait(every_s):
             return
 
@@ -52,17 +53,21 @@ def _follow(open_: Session, screen: Screen, stopped: threading.Event, every_s: f
     streams = {one.name: inbox for one in sources if (inbox := inbox_of(one, folder)) is not None}
     seen = dict.fromkeys(streams, 0)
     while streams and not stopped.wait(every_s):
-        counts = {name: inbox.appended() for name, inbox in streams.items()}
-        fresh = [one for one in sources if counts.get(one.name, 0) != seen.get(one.name, 0)]
-        if not fresh:
-            continue
         now = system_clock().now()
         try:
+            counts = {name: inbox.appended() for name, inbox in streams.items()}
+            fresh = [one for one in sources if counts.get(one.name, 0) != seen.get(one.name, 0)]
+            if not fresh:
+                continue
+            seen = counts
             for one in loop.take(open_.house, now, fresh):
                 if one.mark != "routine":  # a line every other second would hide the rest
                     screen.told(now, one)
         except Busy:
-            continue
-        except TrimtabError as error:
-            screen.told(now, Happening("data", str(error), "bad"))
-        seen = counts
+            seen = dict.fromkeys(streams, 0)  # again, soon
+        except Exception as error:
+            screen.told(now, Happening("data", _told(error), "bad"))
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, TrimtabError) else unforeseen(error)

@@ -52,6 +52,10 @@ class Versions:
             self._known[id] = dataset_version_from(body)
         return self._known[id]
 
+    def digest(self, source: str, number: int) -> str:
+        """Of a version's content, and of that of all older ones."""
+        return self.version(source, number).digest
+
     def known_until_us(self, source: str, number: int) -> int:
         """Until when a version knows, in microseconds since 1970 UTC."""
         return self.version(source, number).known_until_us

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any, Protocol
 
 import polars as pl
@@ -99,8 +98,7 @@ class Materialise:
             match view:
                 case FeatureView():
                     if self._prepared is not None:
-                        frame = partial(self._versions.frame, source.name, number)
-                        self._prepared.extend(view, version, source, number, frame)
+                        self._prepared.extend(view, version, source, number)
                     items, columns = self._facts(view, version, source, rows, floor_us)
                 case Aggregation():
                     project = ProjectEvents(self._store, view, version, floor_us, first=not after)

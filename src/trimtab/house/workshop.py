@@ -64,10 +64,8 @@ class SystemWorkshop:
         features, facts = self._system.feature_set, pinned(self._versions, spec)
 
         def prepared(view: FeatureView) -> tuple[VisibleFacts | None, pl.LazyFrame]:
-            source = features.source_of(view).name
-            number = pinned_number(spec, source)
-            ready, done = self._prepared.read(view, features.version_of(view), number)
-            return ready, self._versions.frame(source, number, after=done)
+            source = features.source_of(view)
+            return self._prepared.read(view, features.version_of(view), source, pinned_number(spec, source.name))
 
         return labelled_questions(self._system, from_us(spec.until_us), facts, prepared)
 

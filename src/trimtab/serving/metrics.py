@@ -51,29 +51,20 @@ class Metrics:
 
     def _lines(self, generation: int) -> Iterator[str]:
         worker = f'worker="{self._worker}"'
-        yield "# HELP trimtab_requests_total Prediction requests by status."
-        yield "# TYPE trimtab_requests_total counter"
-        for status, count in sorted(self._requests.items()):
-            yield f'trimtab_requests_total{{{worker},status="{status}"}} {count}'
+        for name, told, label, counts in (
+            ("requests", "Prediction requests by status.", "status", self._requests),
+            ("rows", "Rows answered, by release.", "release", self._rows),
+            ("unscored_rows", "Rows that a canary or a shadow could not score.", "release", self._unscored),
+            ("append_requests", "Requests to append rows by status.", "status", self._appends),
+            ("appended_rows", "Rows appended, by source.", "source", self._appended),
+        ):
+            yield f"# HELP trimtab_{name}_total {told}"
+            yield f"# TYPE trimtab_{name}_total counter"
+            for one, count in sorted(counts.items()):
+                yield f'trimtab_{name}_total{{{worker},{label}="{one}"}} {count}'
         yield "# HELP trimtab_request_errors_total Prediction requests answered with an error."
         yield "# TYPE trimtab_request_errors_total counter"
         yield f"trimtab_request_errors_total{{{worker}}} {self._requests.total() - self._requests[200]}"
-        yield "# HELP trimtab_rows_total Rows answered, by release."
-        yield "# TYPE trimtab_rows_total counter"
-        for release, count in sorted(self._rows.items()):
-            yield f'trimtab_rows_total{{{worker},release="{release}"}} {count}'
-        yield "# HELP trimtab_unscored_rows_total Rows that a canary or a shadow could not score."
-        yield "# TYPE trimtab_unscored_rows_total counter"
-        for release, count in sorted(self._unscored.items()):
-            yield f'trimtab_unscored_rows_total{{{worker},release="{release}"}} {count}'
-        yield "# HELP trimtab_append_requests_total Requests to append rows by status."
-        yield "# TYPE trimtab_append_requests_total counter"
-        for status, count in sorted(self._appends.items()):
-            yield f'trimtab_append_requests_total{{{worker},status="{status}"}} {count}'
-        yield "# HELP trimtab_appended_rows_total Rows appended, by source."
-        yield "# TYPE trimtab_appended_rows_total counter"
-        for source, count in sorted(self._appended.items()):
-            yield f'trimtab_appended_rows_total{{{worker},source="{source}"}} {count}'
         yield "# HELP trimtab_latency_seconds From a request's last byte to its committed record."
         yield "# TYPE trimtab_latency_seconds histogram"
         below = 0
