@@ -123,6 +123,7 @@ def test_facts_in_parts_are_those_of_the_whole(
     rows: list[Row], questions: list[tuple[str | None, int | None, float]], edges: list[int], together: bool
 ) -> None:
     asked, facts = world.asked(questions), world.frame(rows).select("a", "b", "event", "known", *VALUES)
+    facts = facts.with_columns(pl.struct(VALUES).alias("nested"), pl.concat_list(pl.col(VALUES[0])).alias("many"))
     whole = VisibleFacts.of(facts, by=["a", "b"], event="event", known="known")
     bounds = [from_us(world.us(edge)) for edge in sorted(edges)]
     later = [pl.col("known") > edge for edge in bounds]

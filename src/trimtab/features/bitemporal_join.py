@@ -27,12 +27,21 @@ from numpy.typing import NDArray
 from trimtab.kernel.moment import duration_us, to_us
 
 Ints: TypeAlias = NDArray[np.int64]
+Places: TypeAlias = NDArray[np.uint32]
 
 # No column of a user has such a name.
 VISIBLE, EVENT, FACT = "trimtab:visible", "trimtab:event", "trimtab:fact"
-_KNOWN, _ROW, _AT = "trimtab:known", "trimtab:row", "trimtab:at"
-_NONE = -1  # in place of a fact
+_KNOWN, _AT = "trimtab:known", "trimtab:at"
+_NONE = 2**32 - 1  # in place of a fact: more than Polars can count
 _LONG_AGO = -(2**63)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Facts in the order in which they can be seen."""
+
+    seen: pl.DataFrame  # the entity, VISIBLE, EVENT and FACT (its place in `features`) of each
+    features: pl.DataFrame  # in one chunk: fetching from many costs several times as much
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,7 @@ class VisibleFacts:
     """
 
     by: tuple[str, ...]
-    parts: tuple[pl.DataFrame, ...]  # `by`, VISIBLE, EVENT and FACT (its place in `features`) of each, in order
-    features: pl.DataFrame  # in one chunk: fetching from many costs several times as much
+    parts: tuple[Part, ...]  # at least one; if one is empty, it is the only one
 
     @classmethod
     def of(cls, facts: pl.DataFrame, *, by: Sequence[str], event: str, known: str) -> VisibleFacts:
@@ -56,35 +64,31 @@ class VisibleFacts:
             by: the entity; a null never matches.
         """
         seen = _newest_first_seen(facts, list(by), event, known)
-        return cls(tuple(by), (seen,), facts.drop(*dict.fromkeys((*by, event, known))).rechunk())
+        return cls(tuple(by), (Part(seen, facts.drop(*dict.fromkeys((*by, event, known))).rechunk()),))
 
     @classmethod
     def together(cls, some: Sequence[VisibleFacts]) -> VisibleFacts:
         """With the parts of all; each became known after those before it."""
-        held = [one for one in some if any(part.height for part in one.parts)]
-        if len(held) < 2:
-            return held[0] if held else some[0]
-        starts = accumulate([one.features.height for one in held[:-1]], initial=0)
-        parts = [
-            part.with_columns(pl.col(FACT) + start)
-            for one, start in zip(held, starts, strict=True)
-            for part in one.parts
-            if part.height
-        ]
-        return cls(held[0].by, tuple(parts), pl.concat([one.features for one in held]).rechunk())
+        parts = tuple(part for one in some for part in one.parts if part.seen.height)
+        return cls(some[0].by, parts or some[0].parts)
 
     def in_one(self) -> pl.DataFrame:
         """`by`, VISIBLE, EVENT and the features of all parts in one table, in order."""
-        seen = pl.concat([part.select(*self.by, VISIBLE, EVENT, FACT) for part in self.parts])
-        seen = _once_newest(seen, list(self.by))
-        rows = self.features[seen[FACT].cast(pl.Int64).to_numpy()]
+        starts = accumulate([part.features.height for part in self.parts[:-1]], initial=0)
+        shifted = [
+            part.seen.select(*self.by, VISIBLE, EVENT, pl.col(FACT) + start)
+            for part, start in zip(self.parts, starts, strict=True)
+        ]
+        seen = _once_newest(pl.concat(shifted), list(self.by))
+        features = pl.concat([part.features for part in self.parts]).rechunk()
+        rows = features[seen[FACT].to_numpy()]
         return pl.concat([seen.drop(FACT), rows], how="horizontal").rechunk()
 
     @classmethod
     def in_order(cls, table: pl.DataFrame, by: Sequence[str]) -> VisibleFacts:
         """What `in_one` gave."""
-        seen = table.select(*by, VISIBLE, EVENT).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(FACT))
-        return cls(tuple(by), (seen,), table.drop(*by, VISIBLE, EVENT).rechunk())
+        seen = table.select(*by, VISIBLE, EVENT).with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(FACT))
+        return cls(tuple(by), (Part(seen, table.drop(*by, VISIBLE, EVENT).rechunk()),))
 
     def newest(self, questions: Questions, max_age: timedelta | None) -> pl.DataFrame:
         """For each question the features of the newest fact known; nulls where is none.
@@ -95,38 +99,59 @@ class VisibleFacts:
         """
         places, events_us = self._find(questions)
         if max_age is not None:
-            old = questions.at_us - np.where(places == _NONE, questions.at_us, events_us) > duration_us(max_age)
-            places = np.where(old, _NONE, places)
-        return self._fetched(places[questions.order])
+            events_us = np.where(places == _NONE, questions.at_us, events_us)
+            places[questions.at_us - events_us > duration_us(max_age)] = _NONE
+        return self._fetched(questions.as_given(places))
 
-    def _fetched(self, places: Ints) -> pl.DataFrame:
-        """The features at some places; null everywhere where the place is -1."""
-        if self.features.is_empty():
-            return self.features.clear(len(places))
-        missing = pl.Series(places == _NONE)
+    def _fetched(self, places: Places) -> pl.DataFrame:
+        """The features at places, counted through all parts; nulls where is none."""
+        first, *later = self.parts
+        if first.features.is_empty():
+            return first.features.clear(len(places))
+        start = first.features.height
         # Without nulls among the places, or in a row to point at: with them a fetch takes three times as long.
-        rows = self.features[np.maximum(places, 0)]
+        columns = first.features[np.where(places < start, places, 0)].get_columns()
+        for part in later:
+            into = np.flatnonzero((start <= places) & (places < start + part.features.height))
+            if len(into):
+                columns = _replaced(columns, into, part.features[places[into] - np.uint32(start)])
+            start += part.features.height
+        rows, missing = pl.DataFrame(columns), pl.Series(places == _NONE)
         return rows.with_columns(pl.when(~missing).then(pl.all()).name.keep()) if missing.any() else rows
 
-    def _find(self, questions: Questions) -> tuple[Ints, Ints]:
-        """For each question, by instant, the place of the newest fact known, or -1; and its event time."""
-        places = np.full(len(questions.at_us), _NONE, np.int64)
+    def _find(self, questions: Questions) -> tuple[Places, Ints]:
+        """For each question, by instant, the place of the newest fact known, and its event time."""
+        places = np.full(len(questions.at_us), _NONE, np.uint32)
         events_us = np.full(len(questions.at_us), _LONG_AGO, np.int64)
+        start = 0
         for part in self.parts:
-            since = questions.since(part[VISIBLE][0]) if part.height else len(places)
+            since = questions.since(part.seen[VISIBLE][0]) if part.seen.height else len(places)
             found = questions.asked[since:].join_asof(
-                part, left_on=_AT, right_on=VISIBLE, by=self.by, check_sortedness=False
+                part.seen, left_on=_AT, right_on=VISIBLE, by=self.by, check_sortedness=False
             )
             event_us = found[EVENT].to_physical().fill_null(_LONG_AGO).to_numpy()
-            place = found[FACT].fill_null(_NONE).to_numpy()
-            if not since and part is self.parts[0]:
-                places, events_us = place.copy(), event_us.copy()
-                continue
+            place = (found[FACT] + start).fill_null(_NONE).to_numpy()
             # Of equal events that of the later part: it became known later.
             better = event_us >= events_us[since:]
             np.copyto(events_us[since:], event_us, where=better)
             np.copyto(places[since:], place, where=better)
+            start += part.features.height
         return places, events_us
+
+
+def _replaced(columns: list[pl.Series], into: Ints, new: pl.DataFrame) -> list[pl.Series]:
+    """Columns with other rows at some of their places. Empties the list: what nobody holds changes in place."""
+    changed: list[pl.Series] = []
+    for column in reversed(new.columns):
+        old = columns.pop()
+        if old.dtype.is_nested():  # of which Polars scatters none
+            places = np.arange(len(old))
+            places[into] = len(old) + np.arange(len(into))
+            changed.append(pl.concat([old, new[column]], rechunk=True)[places])
+        else:
+            changed.append(old.scatter(into, new[column]))
+        del old
+    return changed[::-1]
 
 
 class Questions:
@@ -140,12 +165,15 @@ class Questions:
             by: the entity.
             at: the instant of the question (aware).
         """
-        sorted_ = questions.select(*by, pl.col(at).alias(_AT)).with_row_index(_ROW).sort(_AT)
-        rows = sorted_[_ROW].to_numpy()
-        self.asked = sorted_.drop(_ROW)
-        self.at_us = sorted_[_AT].dt.epoch("us").to_numpy()
-        self.order = np.empty(len(rows), np.int64)  # the place among the sorted of each as it was given
-        self.order[rows] = np.arange(len(rows))
+        self._rows = np.argsort(questions[at].dt.epoch("us").to_numpy())
+        self.asked = questions.select(*by, pl.col(at).alias(_AT))[self._rows]
+        self.at_us = self.asked[_AT].dt.epoch("us").to_numpy()
+
+    def as_given(self, places: Places) -> Places:
+        """One for each question by instant, in the order in which the questions were given."""
+        given = np.empty_like(places)
+        given[self._rows] = places
+        return given
 
     def since(self, instant: datetime) -> int:
         """How many of them ask before an instant: those see nothing of what came into sight then."""
@@ -155,7 +183,7 @@ class Questions:
 def _newest_first_seen(facts: pl.DataFrame, by: list[str], event: str, known: str) -> pl.DataFrame:
     """`by`, visible and event time, and place of each fact that was once the newest known one, in order."""
     seen = facts.select(*by, **{_KNOWN: known, EVENT: event}).with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias(FACT)
+        pl.int_range(pl.len(), dtype=pl.UInt32).alias(FACT)
     )
     seen = seen.filter(pl.all_horizontal(pl.col(*by).is_not_null()))
     # Only facts known before their time can tie in visible time and in event.

@@ -30,6 +30,7 @@ from trimtab.kernel.source import Source
 _NAME = re.compile(r"(\d{8})-(\d{8})-(\d+)-(.{16})\.arrow")
 _DIGEST_LETTERS = 16
 _ENDS_WITH = b"ARROW1"  # of a file that was written whole
+_TAKEN_IN = 8  # a part is at least this many times larger than all that came after it
 _TRIES = 5  # a reader's file may be taken in by a larger one before it is opened
 
 
@@ -78,8 +79,8 @@ class PreparedFacts:
         if done >= number:
             return
         new = visible(view, source, self._history.frame(source.name, number, after=done))
-        first, height, joined = done + 1, new.parts[0].height, [new]
-        while parts and parts[-1].rows <= 2 * height:
+        first, height, joined = done + 1, new.parts[0].seen.height, [new]
+        while parts and parts[-1].rows <= _TAKEN_IN * height:
             older = parts.pop()
             joined.insert(0, _read(older.path, view.entity))
             first, height = older.first, height + older.rows
