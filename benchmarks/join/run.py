@@ -9,8 +9,8 @@ known yet and gets corrections wrong: `plain` joins the tables as they are, `car
 and fetches the features afterwards. Feast joins on event time, too. Trimtab joins on both times and returns the
 questions in their order: `trimtab` from the same files, `prepared` from what ingest leaves behind when the same
 facts come in 30 versions. Feast runs once, and for five minutes at most; all others take turns, each round in a new
-process. The median round is compared, with the faster floor; the best round is shown beside it. Results are
-kept only of a quiet machine.
+process. The median round is compared, with both floors; the best round is shown beside it. Results are kept only
+of a quiet machine.
 
 The second table: three views, and the features written to a Parquet file part by part, under a limit of 4 GiB
 that the kernel enforces on the process's data (RLIMIT_DATA).
@@ -45,8 +45,8 @@ Made by `python -m benchmarks.join.run`, whose docstring says what is measured a
 
 {rows:,} questions × 2 views of 1.44 M facts, median of {rounds} rounds (best):
 
-| | seconds | × the faster floor |
-| --- | --: | --: |
+| | seconds | × plain | × careful |
+| --- | --: | --: | --: |
 {one_shot}
 
 Three views, written to Parquet in parts under a limit of 4 GiB:
@@ -111,9 +111,10 @@ def main() -> None:
             parts.append(run(sys.executable, "trimtab", folder, path, 3, "parts", capped=True))
             Path(path).unlink()
     median = {name: statistics.median(seconds) for name, seconds in times.items()}
-    floor = min(median["plain"], median["careful"])
+    plain, careful = median["plain"], median["careful"]
     one_shot = [
-        f"| {name} | {median[name]:.2f} ({min(seconds):.2f}) | {median[name] / floor:.2f} |"
+        f"| {name} | {median[name]:.2f} ({min(seconds):.2f}) "
+        f"| {median[name] / plain:.2f} | {median[name] / careful:.2f} |"
         for name, seconds in times.items()
     ]
     lines = [
@@ -123,8 +124,8 @@ def main() -> None:
     ]
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "load": load, "rounds": asked.rounds}
     targets = {
-        "one_shot_at_most_1.6_floors": median["trimtab"] / floor <= ONE_SHOT_AT_MOST,
-        "prepared_at_most_0.6_floors": median["prepared"] / floor <= PREPARED_AT_MOST,
+        "one_shot_at_most_1.6_plain": median["trimtab"] / plain <= ONE_SHOT_AT_MOST,
+        "prepared_at_most_0.6_plain": median["prepared"] / plain <= PREPARED_AT_MOST,
         "feast_at_least_50_times": median["feast"] / median["prepared"] >= FEAST_AT_LEAST
         if "feast" in median
         else None,

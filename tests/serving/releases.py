@@ -32,6 +32,7 @@ class Adder:
     view_names: tuple[str, ...] = ("seen", "never_seen")
     feature_names: tuple[str, ...] = ("seen.x", "seen.summand")
     key = "row"
+    request: tuple[tuple[str, str], ...] = (("row", "String"), ("x", "Float64"))
 
     def __init__(self, digest: str) -> None:
         self.digest = digest

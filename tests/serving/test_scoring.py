@@ -6,7 +6,7 @@ import msgspec
 from tests.serving.releases import Adder
 
 from trimtab.ports.feature_reader import FeatureBlock
-from trimtab.serving.protocols.native_json import Answered, encode
+from trimtab.serving.answer import Answered
 from trimtab.serving.scoring import without
 
 
@@ -36,7 +36,7 @@ def test_missing_stale_and_null_are_three_things() -> None:
 
 
 def test_an_answer_says_only_what_there_is_to_say() -> None:
-    whole = msgspec.json.decode(encode(Answered("i", "k", "r", 0.5, [])))
+    whole = msgspec.json.decode(msgspec.json.encode(Answered("i", "k", "r", 0.5, [])))
     assert whole == {"id": "i", "key": "k", "release": "r", "score": 0.5, "missing": []}
-    poor = msgspec.json.decode(encode(Answered("i", "k", "r", 0.5, ["v"], {"v": 7}, ["w.x"])))
+    poor = msgspec.json.decode(msgspec.json.encode(Answered("i", "k", "r", 0.5, ["v"], {"v": 7}, ["w.x"])))
     assert (poor["missing"], poor["stale"], poor["null"]) == (["v"], {"v": 7}, ["w.x"])

@@ -31,6 +31,7 @@ class LoadedRelease:
         self.view_names = features.views
         self.feature_names = features.names
         self.key = release.key
+        self.request = release.request
         self._features = features
         self._encoder = Encoder(release.features)
         self._predictor = predictor

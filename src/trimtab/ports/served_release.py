@@ -17,6 +17,7 @@ class ServedRelease(Protocol):
     view_names: tuple[str, ...]
     feature_names: tuple[str, ...]  # 'view.column', in the order of their values
     key: str  # the request field that names the row, e.g. "flight_id"
+    request: tuple[tuple[str, str], ...]  # (field, Polars type) of what a row carries
 
     def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """The features of each row as of its own instant (microseconds since 1970 UTC).

@@ -22,12 +22,14 @@ from trimtab.ports.clock import Clock
 from trimtab.ports.route_board import RouteFollower, SealFollower
 from trimtab.ports.served_release import ReleaseLoader
 from trimtab.ports.streams import Streams
+from trimtab.serving.answering import Answering
 from trimtab.serving.appending import Appending
 from trimtab.serving.http_protocol import JsonErrors
 from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.metrics import Metrics
-from trimtab.serving.protocols.native_json import ClockMode
+from trimtab.serving.protocols.native_json import NativeJson
 from trimtab.serving.released import Released
+from trimtab.serving.rows import ClockMode
 from trimtab.serving.seat import Seat
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.worker import Limits, Worker
@@ -89,11 +91,10 @@ async def _serve(
     app = Worker(
         settings.system,
         released=released,
-        log=log,
-        clock=clock,
+        answering=Answering(settings.system, log=log, clock=clock, metrics=metrics, mode=settings.clock),
         metrics=metrics,
-        mode=settings.clock,
         limits=settings.limits,
+        wires=[NativeJson(settings.system)],
         appending=appending,
     )
     server = _server(app, settings)

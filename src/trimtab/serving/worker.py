@@ -1,28 +1,23 @@
 """The data plane of one worker: a raw ASGI application.
 
 body → rows → instants → answers of the release in force → records, staged → commit → the answer leaves.
-Whatever goes wrong on the way is a Problem: JSON with a status, never an exception into the server.
+Whatever goes wrong on the way is a Problem in the words of the protocol that was spoken, never an exception into
+the server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-import traceback
-from asyncio import Future
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from trimtab.kernel.canonical import Json
-from trimtab.kernel.errors import RequestInvalid
-from trimtab.kernel.moment import to_us
-from trimtab.ports.clock import Clock
+import msgspec
+
 from trimtab.ports.streams import Accepted, Append
+from trimtab.serving.answering import Answering, print_error
 from trimtab.serving.appending import WAITING_BYTES, Appending
-from trimtab.serving.log_writer import LogWriter
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.problem import (
     Problem,
@@ -34,19 +29,16 @@ from trimtab.serving.problem import (
     problem_of,
     wrong_method,
 )
-from trimtab.serving.protocols import native_json, source_rows
-from trimtab.serving.protocols.native_json import Answer, Answered, ClockMode
+from trimtab.serving.protocols import source_rows
+from trimtab.serving.protocols.native_json import PREDICT, SYSTEMS
 from trimtab.serving.released import Released, Serving
-from trimtab.serving.scoring import score, without
+from trimtab.serving.wire import Get, Wire
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-_SYSTEMS = "/v1/systems/"
-_PREDICT = "/predict"
-_JSON = (b"content-type", b"application/json")
-_REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
+JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -67,50 +59,49 @@ class Worker:
         system: str,
         *,
         released: Released,
-        log: LogWriter,
-        clock: Clock,
+        answering: Answering,
         metrics: Metrics,
-        mode: ClockMode,
         limits: Limits,
+        wires: Sequence[Wire],
         appending: Appending | None = None,
     ) -> None:
         self._system = system
         self._released = released
-        self._log = log
-        self._clock = clock
+        self._answering = answering
         self._metrics = metrics
-        self._mode = mode
         self._limits = limits
         self._appending = appending  # None: this server takes no rows
         self._reading: dict[asyncio.Task[None] | None, float] = {}  # requests whose body is awaited → until when
-        self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._late: set[asyncio.Task[None] | None] = set()
-        self._path = f"{_SYSTEMS}{system}{_PREDICT}"
-        self._gets: dict[str, Callable[[str], Problem | bytes]] = {
-            "/healthz": lambda _: b'{"status":"alive"}',
+        self._predicts = {path: wire for wire in wires for path in wire.predicts}
+        self._gets: dict[str, Get] = {
+            "/healthz": lambda _path, _serving: b'{"status":"alive"}',
             "/readyz": self._ready,
-            "/metrics": lambda _: metrics.text(generation=self._generation()),
+            "/metrics": lambda _path, serving: metrics.text(generation=_generation(serving)),
         }
+        for wire in wires:
+            self._gets.update(wire.gets)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request."""
         path: str = scope["path"]
         method: str = scope["method"]
-        if path != self._path:
+        wire = self._predicts.get(path)
+        if wire is None:
             if self._appending is not None and (source := source_rows.source_of(path)):
                 await self._append(source, self._appending, scope, receive, send)
                 return
             found = self._get(path, method)
-            kind = _TEXT if path == "/metrics" and isinstance(found, bytes) else _JSON
+            kind = _TEXT if path == "/metrics" and isinstance(found, bytes) else JSON
             await _reply(send, found, kind)
         elif method != "POST":
-            await self._refuse(send, wrong_method(path, method, "POST"))
+            await self._refuse(send, wire, wrong_method(path, method, "POST"))
         else:
             body = await self._body(scope, receive)
             if isinstance(body, bytes):
-                await self._predict(body, send)
+                await self._predict(wire, path, body, scope, send)
             elif body is not None:
-                await self._refuse(send, body)
+                await self._refuse(send, wire, body)
 
     def turn(self) -> None:
         """Called every few hundredths of a second: give up bodies that do not arrive. A timer each costs 5 µs."""
@@ -120,27 +111,29 @@ class Worker:
             self._late.add(task)
             task.cancel()
 
-    async def _predict(self, body: bytes, send: Send) -> None:
+    async def _predict(self, wire: Wire, path: str, body: bytes, scope: Message, send: Send) -> None:
         started_s = time.perf_counter()
         serving = self._released.enter()
         if serving is None:
-            await self._refuse(send, not_ready(self._path, self._system))
+            await self._refuse(send, wire, not_ready(path, self._system))
             return
         problem: Problem | None = None
         try:
-            answer, by, committed = self._answer(body, serving, started_s)
+            asked = wire.decode(body, scope["headers"], max_rows=self._limits.rows)
+            answer, by, committed = self._answering.answer(asked.rows, serving, started_s)
+            encoded = wire.encode(answer, asked)
             await committed
         except Exception as error:  # the release runs foreign code: one request's error must stay one answer
-            problem = problem_of(error, self._path)
+            problem = problem_of(error, path)
             if problem.status >= 500 and problem.status != 503:
-                _print_error()
+                print_error()
         finally:
             self._released.leave(serving)
         if problem is not None:
-            await self._refuse(send, problem)
+            await self._refuse(send, wire, problem)
             return
         self._metrics.answered(by, time.perf_counter() - started_s)
-        await _reply(send, answer, _JSON)
+        await _reply(send, encoded, JSON)
 
     async def _append(
         self, source: str, appending: Appending, scope: Message, receive: Receive, send: Send
@@ -160,7 +153,7 @@ class Worker:
             try:
                 done = await appending.append(Append(source, body, source_rows.key_of(scope["headers"])))
             except Exception as error:  # one request's error must stay one answer
-                _print_error()
+                print_error()
                 done = error
             if isinstance(done, Exception):
                 found = source_rows.problem(done, path)
@@ -168,58 +161,7 @@ class Worker:
                 found = source_rows.encode(source, done)
                 self._metrics.appended(source, done.rows)
         self._metrics.append_answered(found.status if isinstance(found, Problem) else 200)
-        await _reply(send, found, _JSON)
-
-    def _answer(self, body: bytes, serving: Serving, started_s: float) -> tuple[bytes, list[str], Future[None]]:
-        """The answer's bytes, the release that answers each row, and the future after which it may leave."""
-        champion, route = serving.releases[0], serving.route
-        sent = native_json.decode(body, max_rows=self._limits.rows)
-        rows, at_us = native_json.instants(sent, mode=self._mode, now_us=to_us(self._clock.now()))
-        keys = [native_json.key_of(row, champion.key, index) for index, row in enumerate(rows)]
-        scored = score(serving.releases, rows, at_us, failed=self._unscored)
-        latency_us = max(0, int((time.perf_counter() - started_s) * 1e6))
-        by = [digest if (digest := route.answering(key)) in scored else champion.digest for key in keys]
-        records = [
-            (
-                self._system,
-                digest,
-                route.generation,
-                key,
-                at_us[index],
-                sent[index],
-                scored[digest].block.values[index],
-                scored[digest].block.ages_us[index],
-                scored[digest].scores[index],
-                [(other, one.scores[index]) for other, one in scored.items() if other != digest],
-                latency_us,
-            )
-            for index, (key, digest) in enumerate(zip(keys, by, strict=True))
-        ]
-        ids, committed = self._stage(records)
-        predictions = [
-            Answered(id, key, digest, record[8], *without(scored[digest].release, scored[digest].block, index))
-            for index, (id, key, digest, record) in enumerate(zip(ids, keys, by, records, strict=True))
-        ]
-        return native_json.encode(Answer(self._system, route.generation, predictions)), by, committed
-
-    def _unscored(self, release: str, rows: int) -> None:
-        self._metrics.unscored(release, rows)
-        now_s = time.monotonic()
-        if now_s - self._told_s.get(release, -_REPEAT_S) >= _REPEAT_S:
-            self._told_s[release] = now_s
-            _print_error()
-
-    def _stage(self, records: Sequence[Any]) -> tuple[list[str], Future[None]]:
-        try:
-            return self._log.stage(records)
-        except (OverflowError, RecursionError) as error:
-            raise RequestInvalid(
-                "a row holds a value that cannot be recorded",
-                where="instances",
-                allowed="integers of at most 64 bits, and moderate nesting",
-                got=str(error),
-                do="send large numbers as text",
-            ) from error
+        await _reply(send, found, JSON)
 
     async def _body(self, scope: Message, receive: Receive) -> bytes | Problem | None:
         """The whole body; None if the client went away."""
@@ -253,37 +195,40 @@ class Worker:
         """Everything but predictions."""
         known = self._gets.get(path)
         if known is not None:
-            return known(path) if method in {"GET", "HEAD"} else wrong_method(path, method, "GET")
-        if path.startswith(_SYSTEMS) and path.endswith(_PREDICT) and len(path) > len(_SYSTEMS) + len(_PREDICT):
-            return no_such_system(path, path[len(_SYSTEMS) : -len(_PREDICT)], self._system)
+            if method in {"GET", "HEAD"}:
+                return known(path, self._released.serving)
+            return wrong_method(path, method, "GET")
+        if path.startswith(SYSTEMS) and path.endswith(PREDICT) and len(path) > len(SYSTEMS) + len(PREDICT):
+            return no_such_system(path, path[len(SYSTEMS) : -len(PREDICT)], self._system)
         rows = () if self._appending is None else (source_rows.ADDRESS,)
-        return no_such_path(path, (self._path, *rows, *self._gets))
+        return no_such_path(path, (*self._predicts, *rows, *self._gets))
 
-    def _ready(self, path: str) -> Problem | bytes:
-        serving = self._released.serving
+    def _ready(self, path: str, serving: Serving | None) -> Problem | bytes:
         if serving is None:
             return not_ready(path, self._system)
-        status: dict[str, Json] = {"status": "ready", "generation": serving.route.generation}
-        return native_json.encode({**status, "system": self._system, "release": serving.route.champion})
+        return msgspec.json.encode(
+            {
+                "status": "ready",
+                "generation": serving.route.generation,
+                "system": self._system,
+                "release": serving.route.champion,
+            }
+        )
 
-    def _generation(self) -> int:
-        serving = self._released.serving
-        return 0 if serving is None else serving.route.generation
-
-    async def _refuse(self, send: Send, problem: Problem) -> None:
+    async def _refuse(self, send: Send, wire: Wire, problem: Problem) -> None:
         self._metrics.refused(problem.status)
-        await _reply(send, problem, _JSON)
+        await _reply(send, problem, JSON, wire.refuse(problem))
 
 
-def _print_error() -> None:
-    """The exception that is handled now, with its stack; an answer must not fail for want of space for that."""
-    with suppress(OSError):
-        traceback.print_exc(file=sys.stderr)
+def _generation(serving: Serving | None) -> int:
+    return 0 if serving is None else serving.route.generation
 
 
-async def _reply(send: Send, found: Problem | bytes, kind: tuple[bytes, bytes]) -> None:
+async def _reply(
+    send: Send, found: Problem | bytes, kind: tuple[bytes, bytes], refusal: bytes | None = None
+) -> None:
     if isinstance(found, Problem):
-        status, body = found.status, found.encode()
+        status, body = found.status, refusal or found.encode()
     else:
         status, body = 200, found
     headers = [kind, (b"content-length", str(len(body)).encode())]
