@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import lmdb
 
 _MAP_BYTES = 64 << 30  # address space, not disk: the file is sparse and grows with its content
+
+
+class _Held:
+    """A read transaction as a context. A class, since a generator takes twice as long: each prediction has one."""
+
+    def __init__(self, env: lmdb.Environment, keys: Sequence[bytes]) -> None:
+        self._transaction = env.begin(buffers=True)
+        self._keys = keys
+
+    def __enter__(self) -> list[memoryview | None]:
+        return list(map(self._transaction.get, self._keys))
+
+    def __exit__(self, *_: object) -> None:
+        self._transaction.abort()
 
 
 class _Reads:
@@ -22,12 +35,9 @@ class _Reads:
             get = transaction.get
             return [get(key) for key in keys]
 
-    @contextmanager
-    def held(self, keys: Sequence[bytes]) -> Iterator[list[memoryview | None]]:
+    def held(self, keys: Sequence[bytes]) -> _Held:
         """All keys from one read transaction, where they lie in the map."""
-        with self._env.begin(buffers=True) as transaction:
-            get = transaction.get
-            yield [get(key) for key in keys]
+        return _Held(self._env, keys)
 
     def close(self) -> None:
         """Unmap."""

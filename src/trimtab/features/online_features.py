@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+import polars as pl
+
 from trimtab.features import online_codec as codec
 from trimtab.features.aggregation import Aggregation
 from trimtab.features.feature_set import FeatureSet, by_view
 from trimtab.features.offline import finite
 from trimtab.features.online_codec import Bytes, Projected
 from trimtab.features.online_windows import put_windows
-from trimtab.features.request_frame import frame_of, request_columns
+from trimtab.features.passed_on import passed_on
+from trimtab.features.request_frame import frame_of, request_columns, request_row
 from trimtab.features.view import FeatureView
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import NotFound, OnlineStoreUnavailable, RequestInvalid
@@ -64,6 +67,12 @@ class OnlineFeatures:
             _stored(view, version, len(self._columns[view.name]))
             for view, version in zip(features.stored, versions, strict=True)
         ]
+        self._passed_on = {
+            one.name: passed_on(one.function, request, self._columns[one.name]) for one in features.on_request
+        }
+        kinds = {one.view.name: place for place, one in enumerate(self._stored)}
+        # Where the cells of each come from: its place among the stored, or the fields that it passes on.
+        self._of_row = [(one.name, kinds.get(one.name)) for one in features.declared]
         self._progress_keys = [codec.projected_key(version) for version in versions]
         self._progress: dict[Bytes, Projected] = {}
         for view, version, progress in zip(self.views, versions, store.get(self._progress_keys), strict=True):
@@ -77,6 +86,8 @@ class OnlineFeatures:
 
     def read(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """All views of all rows from one snapshot of the store."""
+        if len(rows) == 1:
+            return self._read_row(rows[0], at_us)
         columns = request_columns(rows, self._request)
         cells = self._of_request(columns)
         ages: list[Ages] = []
@@ -87,12 +98,7 @@ class OnlineFeatures:
             found = iter(held)
             self._check_progress(found, at_us)
             for one in self._stored:
-                places = entities[one.by]
-                match one.view:
-                    case FeatureView():
-                        block, age = _facts(one, places, found, at_us, stale)
-                    case Aggregation() as view:
-                        block, age = _windows(view, one.width, places, found, at_us)
+                block, age = self._stored_cells(one, entities[one.by], found, at_us, stale)
                 cells[one.view.name] = block
                 ages.append(age)
         blocks = [cells[declared.name] for declared in self._features.declared]
@@ -102,14 +108,62 @@ class OnlineFeatures:
         ages_us = [list(row) for row in zip(*ages, strict=True)] if ages else [[] for _ in rows]
         return FeatureBlock(values, ages_us, stale)
 
+    def _read_row(self, row: JsonMap, at_us: Sequence[int]) -> FeatureBlock:
+        """What `read` does with several rows, in half the time: most requests have one."""
+        columns = request_row(row, self._request)
+        keys = self._progress_keys.copy()
+        entities: dict[tuple[str, ...], bytes | None] = {}
+        for one in self._stored:
+            if one.by not in entities:
+                entity = [columns[name] for name in one.by]
+                entities[one.by] = None if None in entity else codec.entity_part(entity)  # type: ignore[arg-type]
+            part = entities[one.by]
+            if part is not None:
+                keys.append(one.prefix + part)
+        stale: Stale = {}
+        cells: list[list[Json]] = []
+        ages: Ages = []
+        with self._store.held(keys) as held:
+            found = iter(held)
+            self._check_progress(found, at_us)
+            for one in self._stored:
+                asked = {b"": [0]} if entities[one.by] is not None else {}
+                block, age = self._stored_cells(one, asked, found, at_us, stale)
+                cells += block
+                ages += age
+        values: list[Json] = []
+        rest: dict[str, Cells] = {}
+        for name, place in self._of_row:
+            if place is not None:
+                values += cells[place]
+            elif (fields := self._passed_on[name]) is not None:
+                values += [columns[field] for field in fields]  # type: ignore[misc]
+            else:
+                rest = rest or self._of_request({field: [cell] for field, cell in columns.items()})
+                values += rest[name][0]
+        return FeatureBlock([values], [ages], stale)
+
+    def _stored_cells(
+        self, one: _Stored, places: Places, found: Iterator[Bytes | None], at_us: Sequence[int], stale: Stale
+    ) -> tuple[Cells, Ages]:
+        match one.view:
+            case FeatureView():
+                return _facts(one, places, found, at_us, stale)
+            case Aggregation() as view:
+                return _windows(view, one.width, places, found, at_us)
+
     def _of_request(self, columns: Columns) -> dict[str, Cells]:
         """The values of each of the request's own groups of features."""
         cells: dict[str, Cells] = {}
-        if declared := self._features.on_request:
-            frame = frame_of(columns, self._request).lazy()
-            for one in declared:
-                values = one.function(frame).select(self._columns[one.name]).with_columns(finite())
-                cells[one.name] = [list(row) for row in values.collect().iter_rows()]
+        frame: pl.LazyFrame | None = None
+        for one in self._features.on_request:
+            fields = self._passed_on[one.name]
+            if fields is not None:
+                cells[one.name] = [list(row) for row in zip(*(columns[name] for name in fields), strict=True)]
+                continue
+            frame = frame_of(columns, self._request).lazy() if frame is None else frame
+            values = one.function(frame).select(self._columns[one.name]).with_columns(finite())
+            cells[one.name] = [list(row) for row in values.collect().iter_rows()]
         return cells
 
     def _check_progress(self, found: Iterator[Bytes | None], at_us: Sequence[int]) -> None:

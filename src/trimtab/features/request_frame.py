@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import NoneType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import polars as pl
 
@@ -93,6 +93,30 @@ def request_columns(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) 
     return {name: _column([row[name] for row in rows], name, kind) for name, kind in fields}
 
 
+def request_row(row: JsonMap, fields: Sequence[tuple[str, str]]) -> dict[str, Json | datetime]:
+    """The cell of each field, as `request_columns` makes them of one row.
+
+    Raises:
+        RequestInvalid: a field is missing, unknown or of the wrong type.
+    """
+    if len(row) != len(fields):
+        _refuse_fields(0, row, [name for name, _ in fields])
+    cells: dict[str, Json | datetime] = {}
+    for name, kind in fields:
+        try:
+            value = row[name]
+        except KeyError:
+            _refuse_fields(0, row, [name for name, _ in fields])
+        plain = type(value)
+        if (plain is float and kind == "Float64" and math.isfinite(value)) or (  # type: ignore[arg-type]
+            plain is str and kind == "String" and value.isascii()  # type: ignore[union-attr]
+        ):
+            cells[name] = value
+        else:
+            cells[name] = _cell(value, name, kind, 0)
+    return cells
+
+
 def _column(values: list[Json], name: str, kind: str) -> Cells:
     """At once if all cells are plainly of the type; else, or if one is out of range, cell by cell."""
     types = set(map(type, values))
@@ -160,7 +184,7 @@ def _instant(value: object, name: str) -> datetime:
     return from_us(value) if isinstance(value, int) else parse_instant(str(value), name)
 
 
-def _refuse_fields(number: int, row: JsonMap, names: Sequence[str]) -> None:
+def _refuse_fields(number: int, row: JsonMap, names: Sequence[str]) -> NoReturn:
     missing = [name for name in names if name not in row]
     unknown = [name for name in row if name not in names]
     raise RequestInvalid(

@@ -25,9 +25,12 @@ class Encoder:
             None if one.categories is None else {name: float(code) for code, name in enumerate(one.categories)}
             for one in features
         ]
+        self._numbers = all(codes is None for codes in self._codes)
 
     def matrix(self, rows: Sequence[Sequence[Json]]) -> NDArray[np.float64]:
         """Shape (rows, features)."""
+        if self._numbers:
+            return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._codes))  # None becomes NaN
         nan = float("nan")
         out = np.empty((len(rows), len(self._codes)))
         for number, row in enumerate(rows):
