@@ -98,6 +98,17 @@ class Mistake:
 
 
 MISTAKES = [
+    Mistake(
+        "formats", lambda: {"allow_formats": ["pickel"]}, "allows a model format that is none", "pickel", "pickle"
+    ),
+    Mistake(
+        "a format that needs no leave",
+        lambda: {"allow_formats": ["onnx"]},
+        "allows a model format that is none, or that needs no leave",
+        "onnx",
+        "a list of mlflow-pyfunc, pickle",
+    ),
+    Mistake("no list of formats", lambda: {"allow_formats": "pickle"}, "allows a model format", "pickle", "a list"),
     Mistake("name", lambda: {"name": "Flight Delay"}, "name that cannot be used", "Flight Delay", "[a-z]"),
     Mistake(
         "source twice",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.kernel.errors import NotAProject, ProjectInvalid, UnknownName
+from trimtab.kernel.errors import NotAProject, ProjectInvalid, UnknownName, listed
 from trimtab.project import FILE, SETTINGS, Project, load_system, open_project
 
 SYSTEM = """\
@@ -85,7 +85,7 @@ def test_an_unknown_setting_lists_those_there_are(tmp_path: Path, name: str) -> 
     with pytest.raises(UnknownName, match=f"unknown setting '{name}'") as unknown:
         open_project(tmp_path)
     assert unknown.value.where == str(tmp_path / FILE)
-    assert unknown.value.allowed == ", ".join(sorted(SETTINGS))
+    assert unknown.value.allowed == listed(SETTINGS)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trimtab.appending import append_rows as append_rows
+    from trimtab.appending import give_feedback as give_feedback
     from trimtab.data import checks as checks
+    from trimtab.data.feedback import feedback as feedback
     from trimtab.data.readers.sql import sql as sql
     from trimtab.data.readers.stream import stream as stream
     from trimtab.deployment.policies import blue_green as blue_green
@@ -43,7 +45,9 @@ _HOMES = {
     "checks": "trimtab.data",
     "canary": "trimtab.deployment.policies",
     "feature_view": "trimtab.features.view",
+    "feedback": "trimtab.data.feedback",
     "gates": "trimtab.validation",
+    "give_feedback": "trimtab.appending",
     "monitors": "trimtab.monitoring",
     "pipeline": "trimtab.kernel.step",
     "request_features": "trimtab.features.on_request",

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from trimtab.kernel.canonical import Json, canonical
-from trimtab.kernel.errors import NotAProject, ProjectInvalid, TrimtabError, UnknownName, listed
+from trimtab.kernel.errors import InvalidValue, NotAProject, ProjectInvalid, TrimtabError, UnknownName, listed
 from trimtab.system import System
 
 FILE = "trimtab.toml"
@@ -48,11 +48,28 @@ SETTINGS = {
         ),
         Setting("tracking_uri", "MLFLOW_TRACKING_URI", "", "MLflow; empty: SQLite in .trimtab/mlflow.db."),
         Setting(
-            "host", "TRIMTAB_HOST", "127.0.0.1", "Address of the data plane; only loopback addresses are allowed."
+            "host",
+            "TRIMTAB_HOST",
+            "127.0.0.1",
+            "Address of the data plane; one that others can reach asks for keys: trimtab keys add.",
         ),
+        Setting(
+            "require_keys",
+            "TRIMTAB_REQUIRE_KEYS",
+            "false",
+            "Whether requests need a key on a loopback address, too: 'true' or 'false'.",
+        ),
+        Setting(
+            "tls_certificate",
+            "TRIMTAB_TLS_CERTIFICATE",
+            "",
+            "PEM file with the data plane's certificate and its chain; empty: no TLS.",
+        ),
+        Setting("tls_key", "TRIMTAB_TLS_KEY", "", "PEM file with the certificate's key, without a passphrase."),
         Setting("port", "TRIMTAB_PORT", "8600", "Port of the data plane; 0 takes a free one."),
         Setting("workers", "TRIMTAB_WORKERS", "2", "Worker processes of the data plane."),
         Setting("log_mode", "TRIMTAB_LOG_MODE", "write", "Prediction log: 'write' before each answer, or 'fsync'."),
+        Setting("log_format", "TRIMTAB_LOG", "text", "Reports of the server: 'text', or 'json', an object a line."),
     )
 }
 
@@ -68,6 +85,33 @@ class Project:
     def home(self) -> Path:
         """Where embedded stores live."""
         return self.folder / ".trimtab"
+
+    def with_settings(self, settings: Mapping[str, str]) -> Project:
+        """The same project with some settings replaced, e.g. by options of a command.
+
+        Raises:
+            UnknownName: an unknown setting.
+        """
+        for name in settings:
+            if name not in SETTINGS:
+                raise UnknownName("setting", name, SETTINGS)
+        return Project(self.folder, {**self.settings, **settings})
+
+    def one_of(self, setting: str, allowed: tuple[str, ...]) -> str:
+        """A setting that takes one of a few words; TOML's own true and false among them.
+
+        Raises:
+            InvalidValue: it has another value.
+        """
+        value = self.settings[setting]
+        if (word := value.lower()) in allowed:
+            return word
+        raise InvalidValue(f"setting '{setting}'", value, allowed=listed(allowed), where=str(self.folder / FILE))
+
+    def path(self, setting: str) -> Path | None:
+        """A setting that names a file, from the project's folder; None if it is empty."""
+        value = self.settings[setting]
+        return self.folder / value if value else None
 
     def system(self) -> System:
         """The system as the working tree declares it, unchecked.

@@ -35,6 +35,7 @@ from trimtab.kernel.source import Source
 from trimtab.monitoring.monitors import Performance
 from trimtab.retraining.triggers import Monthly
 from trimtab.training.check import check_label
+from trimtab.training.check_formats import check_formats
 from trimtab.training.pipeline import RESERVED
 from trimtab.training.training_data import TrainingData
 from trimtab.validation.trial import Gate
@@ -68,6 +69,7 @@ class System:
         rollout: how a new release takes over.
         monitors: what is measured in production.
         retrain: when a new model is trained.
+        allow_formats: model formats that run code when they are loaded, e.g. ["pickle"]; the others need no leave.
     """
 
     name: str
@@ -83,6 +85,7 @@ class System:
     monitors: Sequence[Performance] = ()
     retrain: Sequence[Monthly] = ()
     place: str = field(default_factory=lambda: caller(3))
+    allow_formats: Sequence[str] = ()
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -112,7 +115,8 @@ class System:
 
     def definition(self) -> dict[str, Json]:
         """What the ledger keeps of the declaration: names and versions."""
-        return {
+        allowed: dict[str, Json] = {"allow_formats": list(self.allow_formats)} if self.allow_formats else {}
+        return allowed | {
             "sources": [source.name for source in self.sources],
             "features": [list(one) for one in self.feature_set.versions],
             "label": self.label.body(),
@@ -183,11 +187,11 @@ class System:
             yield from self._question(schemas.get(self.question.source.name), request)
         else:
             yield self._unlisted("question", self.question.source, self.question.place)
-        if self._listed(self.label.source):
+        unlisted = [one for one in self.label.sources if not self._listed(one)]
+        yield from (self._unlisted("label", one, self.label.place) for one in unlisted)
+        if not unlisted:
             yield from check_label(self.label, self.question, schemas)
             yield from check_leaks(self.sources, self.label, project, schemas)
-        else:
-            yield self._unlisted("label", self.label.source, self.label.place)
         if request:
             yield from check_features(self.feature_set, request, schemas)
         else:  # what is asked is not known: only what features say of themselves is certain
@@ -259,6 +263,7 @@ class System:
         except TrimtabError as error:
             yield error.at(self.place)
         yield from self._windows()
+        yield from check_formats(self.allow_formats, self.name, self.place)
 
     def _windows(self) -> Iterator[TrimtabError]:
         if not isinstance(self.windows, list | tuple) or not self.windows:

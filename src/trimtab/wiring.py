@@ -7,12 +7,15 @@ here. A store is moved by one setting, and chosen here by that setting's form.
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import cache, cached_property
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from trimtab.adapters.blobs_local import LocalBlobs
 from trimtab.adapters.clock_system import SystemClock
@@ -20,7 +23,13 @@ from trimtab.adapters.database import Database
 from trimtab.adapters.heads_log import HeadsLog
 from trimtab.adapters.journal_reader_sql import SqlJournalReader
 from trimtab.adapters.journal_sql import SqlJournal
+from trimtab.adapters.key_board_file import FileKeyBoard, FileKeyFollower
 from trimtab.adapters.model_lightgbm import LightgbmText
+from trimtab.adapters.model_onnx import OnnxFile
+from trimtab.adapters.model_pickle import PickledObject
+from trimtab.adapters.model_pyfunc import MlflowFolder
+from trimtab.adapters.model_sklearn import SklearnSkops
+from trimtab.adapters.model_xgboost import XgboostUbj
 from trimtab.adapters.online_lmdb import LmdbReader, LmdbWriter
 from trimtab.adapters.outbox_sql import SqlOutbox
 from trimtab.adapters.prediction_client_http import HttpPredictionClient
@@ -34,31 +43,52 @@ from trimtab.data.versions import Versions
 from trimtab.deployment.act import Act
 from trimtab.features.materialise import Materialise
 from trimtab.features.prepared import PreparedFacts
+from trimtab.governance.keys import Keys
 from trimtab.house.code import PinnedCode
 from trimtab.house.house import House
 from trimtab.house.served import Loader
+from trimtab.house.stored_models import StoredModels
 from trimtab.house.workshop import SystemWorkshop
-from trimtab.kernel.errors import Busy, ProjectInvalid, TrimtabError
+from trimtab.kernel.errors import Busy, InvalidValue, NotAProject, ProjectInvalid, TrimtabError, listed
 from trimtab.monitoring.alarms import Alarms
 from trimtab.monitoring.measure import Measure
+from trimtab.ports.existing_models import ExistingModels
 from trimtab.ports.online_store import OnlineReader, OwnedStore
+from trimtab.ports.predictor import ModelFormat
 from trimtab.ports.steps import Steps
+from trimtab.ports.tracer import Tracer
 from trimtab.ports.tracking import Tracking
-from trimtab.project import Project
+from trimtab.project import FILE, SETTINGS, Project, open_project
 from trimtab.registry.releases import ReleaseReader, ReleaseWriter
 from trimtab.runtime.pipeline_runs import LoggedRuns
+from trimtab.serving.access import is_loopback
 from trimtab.serving.compactor import Compactor
 from trimtab.serving.log_reader import LogReader
 from trimtab.serving.log_writer import LogPolicy
+from trimtab.serving.recorded_keys import RecordedKeys
+from trimtab.serving.reporting import FORMS as REPORT_FORMS
+from trimtab.serving.reporting import Form
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.server import ServerSettings
 from trimtab.serving.supervisor import SupervisorSettings
+from trimtab.serving.tls import TlsFiles
 from trimtab.system import System
 from trimtab.training.workshop import workshops
 
 _ALONE_WITHIN_S = 60.0
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 APPLICATION_VERSION = 2  # raised only when the shape of a pipeline changes
-FORMATS = (LightgbmText(),)
+# The first that takes a model stores it: boosters before scikit-learn, for their wrappers are its estimators too.
+FORMATS: tuple[ModelFormat, ...] = (
+    LightgbmText(),
+    XgboostUbj(),
+    SklearnSkops(),
+    OnnxFile(),
+    MlflowFolder(),
+    PickledObject(),
+)
+MODELS = StoredModels(FORMATS)
 
 
 class Stores:
@@ -198,6 +228,7 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
     versions = Versions(stores.reader, stores.tables)
     board = stores.board(system.name)
     segments = stores.segments
+    recorded = RecordedKeys(segments, tables=stores.tables, journal=stores.reader)
 
     @cache
     def made() -> SystemWorkshop:
@@ -208,7 +239,7 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
             releases=stores.releases,
             blobs=stores.blobs,
             code=stores.code,
-            formats=FORMATS,
+            models=MODELS,
             prepared=stores.prepared,
         )
 
@@ -232,6 +263,7 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
             tables=stores.tables,
             versions=versions,
             blobs=stores.blobs,
+            keys_of=lambda ids: recorded(ids, system.name),
         ),
         versions=versions,
         materialise=Materialise(stores.online, versions, prepared=stores.prepared),
@@ -269,13 +301,113 @@ def _system(stores: Stores, project: Project, checked: bool) -> System:
 
 def open_loader(stores: Stores) -> Loader:
     """What a worker loads releases with."""
-    return Loader(stores.releases, stores.blobs, stores.code, _online_reader(stores), FORMATS)
+    return Loader(stores.releases, stores.blobs, stores.code, _online_reader(stores), MODELS, _told)
 
 
 def open_streams(stores: Stores) -> InboxStreams:
     """What a worker appends rows with: the streams as the server's start has written them down."""
     project = stores.project.folder
     return InboxStreams(project, read_streams(project), system_clock())
+
+
+def open_keys(stores: Stores) -> Keys:
+    """The keys of the project's data plane, to be made and revoked."""
+    journal = SqlJournal(stores.database, stores.heads)
+    return Keys(journal, stores.reader, FileKeyBoard(_keys_file(stores.project)))
+
+
+def follow_keys(project: Project) -> FileKeyFollower | None:
+    """Where workers learn which keys are in force; None if the project asks for none."""
+    return FileKeyFollower(_keys_file(project)) if keys_required(project) else None
+
+
+def keys_required(project: Project) -> bool:
+    """Whether requests must bring a key: where the project says so, and wherever others can reach the server."""
+    return project.one_of("require_keys", ("true", "false")) == "true" or not is_loopback(project.settings["host"])
+
+
+def tls_files(project: Project) -> TlsFiles | None:
+    """The data plane's certificate; None if it speaks plain HTTP.
+
+    Raises:
+        ProjectInvalid: only one of the two files is named.
+    """
+    certificate, key = project.path("tls_certificate"), project.path("tls_key")
+    if certificate is not None and key is not None:
+        return TlsFiles(certificate, key)
+    if certificate is None and key is None:
+        return None
+    raise ProjectInvalid(
+        "TLS needs two files",
+        where=str(project.folder / FILE),
+        allowed="tls_certificate and tls_key, or neither",
+        got="tls_certificate alone" if key is None else "tls_key alone",
+        do="name the other one, too",
+    )
+
+
+def open_tracer(environment: Mapping[str, str]) -> Tracer | None:
+    """What workers trace by; None unless the OTEL_* variables name where spans are sent.
+
+    Raises:
+        InvalidValue, ProjectInvalid: as `check_tracing`.
+    """
+    adapter = check_tracing(environment)
+    if adapter is None:
+        return None
+    attributes = environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    named = bool(environment.get("OTEL_SERVICE_NAME")) or "service.name=" in attributes
+    tracer: Tracer = adapter.OtelTracer(named=named)
+    return tracer
+
+
+def check_tracing(environment: Mapping[str, str]) -> Any:
+    """The adapter that the OTEL_* variables ask for; None if they ask for none.
+
+    Raises:
+        InvalidValue: they ask for what is not offered here.
+        ProjectInvalid: a package is missing.
+    """
+    named = any(environment.get(name) for name in _ENDPOINTS)
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp")
+    if not named or exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    for name, allowed in (("OTEL_TRACES_EXPORTER", "otlp"), *((one, "http/protobuf") for one in _PROTOCOLS)):
+        if (value := environment.get(name)) not in (None, "", allowed):
+            raise InvalidValue(name, value, allowed=f"{allowed}, or unset", where="the environment")
+    try:
+        return _adapter("traces_otel")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise ProjectInvalid(
+            "traces need a package that is not installed",
+            where=listed(name for name in _ENDPOINTS if environment.get(name)),
+            allowed="unset, or with the extra 'otel'",
+            got=f"an endpoint, without the package '{error.name}'",
+            do="pip install 'trimtab[otel]'",
+        ) from error
+
+
+def log_form(project: Project) -> Form:
+    """How the server's processes report."""
+    form: Any = project.one_of("log_format", REPORT_FORMS)
+    return cast(Form, form)
+
+
+def _keys_file(project: Project) -> Path:
+    return project.home / "keys.json"
+
+
+def existing_models(folder: Path) -> ExistingModels:
+    """Models outside of any system: those of the project that a folder belongs to, or of MLflow's own settings."""
+    uri = os.environ.get(SETTINGS["tracking_uri"].environment, "")
+    with suppress(NotAProject):
+        project = open_project(folder)
+        own = project.home / "mlflow.db"
+        uri = project.settings["tracking_uri"] or (f"sqlite:///{own}" if own.exists() else "")
+    models: ExistingModels = _adapter("existing_models_mlflow").MlflowModels(uri)
+    return models
 
 
 def take_place(stores: Stores, system: str, slot: int) -> MmapFollower:
@@ -291,6 +423,7 @@ def server_settings(stores: Stores, system: str, *, replay: bool) -> ServerSetti
         log_folder=stores.segments.path,
         clock="request" if replay else "now",
         log=LogPolicy(mode=mode),
+        tls=None if replay else tls_files(stores.project),
     )
 
 
@@ -318,6 +451,8 @@ def system_clock() -> SystemClock:
 
 
 def _online_reader(stores: Stores) -> OnlineReader:
+    if "online" in vars(stores):
+        return stores.online  # a process opens LMDB's files once
     if not (url := stores.project.settings["online_url"]):
         return LmdbReader(stores.home / "online")
     redis = _online_redis()
@@ -338,6 +473,11 @@ def _online_redis() -> Any:
             got=f"a URL, without the package '{error.name}'",
             do="pip install 'trimtab[redis]'",
         ) from error
+
+
+def _told(text: str) -> None:
+    with suppress(OSError):  # a full disk must not keep a release from being loaded
+        print(text, file=sys.stderr, flush=True)
 
 
 def _adapter(name: str) -> Any:

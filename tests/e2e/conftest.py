@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e import tiny_life
 from tests.e2e.living import WITHIN_S, Living, figures_of, trimtab
+from tests.house.answering import begun, made, take
 
 from trimtab.cli.session import session
 
@@ -83,6 +85,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Lived:
         kills += life.kill()
     assert _is_live(folder)
     return Lived(folder, {}, kills)
+
+
+@pytest.fixture(scope="session")
+def served_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small system with its first release in force, and half a day that became known since."""
+    folder = made(tmp_path_factory.mktemp("served") / "tiny")
+    with session(folder=folder) as open_:
+        begun(open_)
+        take(open_, tiny_life.START + timedelta(hours=12))
+    return folder
 
 
 def _is_live(folder: Path) -> bool:

@@ -22,9 +22,10 @@ COMMITS = "journal,publish,track"
 WRITES = "commit,publish,track,done,online,blob,step,table"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "at_least"),
-    [(COMMITS, 25), pytest.param(WRITES, 80, marks=pytest.mark.slow)],
+    [(COMMITS, 25), (WRITES, 80)],
     ids=["commits", "writes"],
 )
 def test_stopped_behind_each_write_in_turn(tmp_path: Path, kinds: str, at_least: int) -> None:
@@ -84,6 +85,7 @@ def test_workers_killed_while_they_serve(small: Lived, tmp_path: Path) -> None:
     assert_nothing_twice(folder)
 
 
+@pytest.mark.slow
 def test_flights_killed_at_random_moments(prepared: Lived, undisturbed: Lived, tmp_path: Path) -> None:
     folder = copied(prepared, tmp_path / "flights")
     chance = random.Random(401)

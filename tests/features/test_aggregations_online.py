@@ -175,6 +175,7 @@ def test_online_is_offline_is_brute_force(stores: tuple[LmdbWriter, LmdbWriter],
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 @settings(max_examples=3000, deadline=None)
 @lives
 def test_online_is_offline_is_brute_force_at_length(stores: tuple[LmdbWriter, LmdbWriter], **life: Any) -> None:

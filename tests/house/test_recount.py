@@ -125,6 +125,7 @@ def test_an_answer_is_explained_by_the_move_since_which_its_release_answers(live
     found = set()
     for row in rows.iter_rows(named=True):
         mover = explain_prediction(house, row["id"]).deployed_by
+        assert mover is not None
         number = moves.index(mover) + 1
         assert number <= row["generation"]
         part = _part(mover, row["release"])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trimtab.data.feedback import feedback
 from trimtab.kernel.errors import NaiveTime
 from trimtab.kernel.label import Label
 from trimtab.kernel.source import Source
@@ -18,6 +19,7 @@ NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 ARRIVALS = Source("arrivals", "arrivals.parquet", event_time="sched_dep", known_time="arrived_at", key="flight_id")
 LATE = Label(ARRIVALS, "late")
 TIME = pl.Datetime("us", "UTC")
+HOUR = timedelta(hours=1)
 
 Fact = tuple[str, bool | None, int]  # key, truth, minutes after noon at which it became known
 
@@ -100,3 +102,53 @@ def test_as_by_hand(facts: list[Fact], now: int) -> None:
     assert joined(predictions(*"abc"), labels(*facts), now) == [
         (key, expected[key]) for key in "abc" if key in expected
     ]
+
+
+GIVEN = feedback()
+CORRECTED = Label(ARRIVALS, "late", feedback=GIVEN)
+
+
+def told(*facts: Fact) -> pl.LazyFrame:
+    """Feedback about keys; None is a row without a label."""
+    keys, values, minutes = zip(*facts, strict=True) if facts else ((), (), ())
+    known = [NOON + timedelta(minutes=one) for one in minutes]
+    kinds = pl.Schema({"key": pl.String(), "label": pl.Boolean(), "known_at": TIME})
+    return pl.LazyFrame({"key": keys, "label": values, "known_at": known}, schema=kinds)
+
+
+def test_of_a_label_and_feedback_of_one_instant_what_was_given_counts() -> None:
+    frame = join_labels(predictions("a"), labels(("a", True, 5)), CORRECTED, NOON + HOUR, told(("a", False, 5)))
+    assert frame["label"].to_list() == [False]
+
+
+def test_what_was_given_without_a_key_is_about_nothing() -> None:
+    unmatched = told(("a", True, 5)).with_columns(key=pl.lit(None, pl.String))
+    assert join_labels(predictions("a"), labels(), CORRECTED, NOON + HOUR, unmatched).is_empty()
+
+
+@pytest.mark.parametrize("kind", [pl.Int64, pl.Float64])
+def test_numbers_and_keys_are_those_of_the_source(kind: pl.DataType) -> None:
+    source = labels(("7", True, 1)).with_columns(pl.col("flight_id").cast(pl.Int64), pl.col("late").cast(kind))
+    given_ = told(("8", True, 2), ("x", True, 2)).with_columns(pl.col("label").cast(kind))
+    frame = join_labels(predictions("7", "8", "x"), source, CORRECTED, NOON + HOUR, given_)
+    assert list(zip(frame["key"], frame["label"], strict=True)) == [("7", 1), ("8", 1)]
+    assert frame.schema["label"] == kind
+
+
+FACTS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.booleans(), st.integers(0, 6)), max_size=8)
+
+
+@settings(deadline=None, max_examples=50)
+@given(FACTS, FACTS, st.integers(-1, 7))
+def test_labels_and_feedback_as_by_hand(facts: list[Fact], given_: list[Fact], now: int) -> None:
+    expected: dict[str, bool] = {}
+    for key, value, minutes in sorted([*facts, *given_], key=lambda fact: fact[2]):
+        if minutes <= now and value is not None:
+            expected[key] = value
+    at = NOON + timedelta(minutes=now)
+    frame = join_labels(predictions(*"abc"), labels(*facts), CORRECTED, at, told(*given_))
+    assert list(zip(frame["key"], frame["label"], strict=True)) == [
+        (key, expected[key]) for key in "abc" if key in expected
+    ]
+    alone = join_labels(predictions(*"abc"), None, CORRECTED, at, told(*given_))
+    assert alone["key"].is_in(frame["key"].implode()).all()

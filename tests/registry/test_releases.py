@@ -19,6 +19,7 @@ from trimtab.kernel.canonical import canonical, digest, short
 from trimtab.kernel.errors import Corrupt, NotFound, Refused
 from trimtab.kernel.feature_schema import Feature
 from trimtab.kernel.release import Release, release_from
+from trimtab.kernel.route import Canary, Route
 from trimtab.kernel.verdict import Outcome, worst
 from trimtab.registry.releases import ReleaseReader, ReleaseWriter
 
@@ -45,12 +46,21 @@ some_releases = st.builds(
     training=json_maps,
     verdicts=st.lists(json_maps, max_size=2).map(tuple),
     environment=json_maps,
+    predictor=json_maps,
 )
 
 
 def create(writer: ReleaseWriter, stores: Stores, name: str, system: str = SYSTEM) -> str:
     one = release(name, system=system)
     return writer.create(one, [verdict()], f"train-{name}", at=stores.minute(), actor="user:ada")
+
+
+def test_a_release_from_before_there_were_proofs_keeps_its_address() -> None:
+    older = release("one")
+    assert "predictor" not in older.body()
+    assert older.digest == "ec1dd52944f107de83b12f97d71894249e86d1cd16c50fd768c5a5a7d046d548"
+    assert release_from(older.body()) == older
+    assert replace(older, predictor={"fast": True}).digest != older.digest
 
 
 @settings(deadline=None, max_examples=50)
@@ -233,3 +243,38 @@ def test_who_was_in_production_when(reader: ReleaseReader, stores: Stores, moves
             expected = next((one for since, one in reversed(history) if since <= asked), "")
             assert reader.in_production(system, asked) == expected
     assert reader.been_in_production(system) == list(dict.fromkeys(one for _, one in history))
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    moves=st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from("ABC"), st.none() | st.sampled_from("XY")), max_size=6
+    ),
+    asked=st.lists(st.integers(-2, 20), min_size=1, max_size=5),
+)
+def test_what_was_in_production_at_an_instant(
+    stores: Stores, moves: list[tuple[int, str, str | None]], asked: list[int]
+) -> None:
+    """Equals the last move that is not after it, however many came in one minute."""
+    system, reader = f"system-{next(EXAMPLES)}", ReleaseReader(stores.reader, stores.blobs)
+    put: list[tuple[int, Route]] = []
+    minute = 0
+    for number, (later, champion, canary) in enumerate(moves, 1):
+        minute += later
+        beside = None if canary is None else Canary(digest(canary), 500, f"salt-{number}")
+        move = MoveRoute(system, digest([champion, number]), (), "", f"reason {number}", beside)
+        with stores.journal.begin(at=START + timedelta(minutes=minute), actor="user:ada") as unit:
+            unit.append("route.moved", system, move.body())
+            unit.put("route", move.route().id, move.route().body())
+            unit.point(f"route/{system}", move.route().id)
+        put.append((minute, replace(move.route(), generation=number)))
+    for instant in asked:
+        expected = [(at, route) for at, route in put if at <= instant]
+        found = reader.in_force(system, START + timedelta(minutes=instant))
+        if not expected:
+            assert found is None
+        else:
+            assert found is not None
+            assert (found.since, found.route) == (START + timedelta(minutes=expected[-1][0]), expected[-1][1])
+            assert found.because == f"reason {found.route.generation}"
+    assert [one.route for one in reader.routes(system)] == [route for _, route in put]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.data.streams import CLICKS
 from tests.serving.client import ServerProcess
 
 from trimtab.adapters.database import Database
@@ -15,6 +16,8 @@ from trimtab.adapters.journal_reader_sql import SqlJournalReader
 from trimtab.adapters.journal_sql import SqlJournal
 from trimtab.adapters.migrate import migrate
 from trimtab.adapters.tables_delta import DeltaTables
+from trimtab.data.feedback import feedback
+from trimtab.data.stream_file import declarations, write_streams
 from trimtab.serving.log_reader import LogReader
 from trimtab.serving.segment_folder import SegmentFolder
 
@@ -77,3 +80,16 @@ def replayer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess
     server.ready("one")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def data_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Two workers that take all that can be sent: also rows of a stream, and feedback. For a whole module."""
+    folder = tmp_path_factory.mktemp("server")
+    write_streams(folder, declarations([CLICKS, feedback()]))
+    server = ServerProcess(folder)
+    try:
+        server.ready("one")
+        yield server
+    finally:
+        server.stop()

@@ -146,9 +146,9 @@ def test_it_is_counted(appender: ServerProcess) -> None:
         after = await counts(client)
         grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name)}
         assert grown == {
-            'trimtab_append_requests_total{worker="0",status="200"}': 1,
-            'trimtab_append_requests_total{worker="0",status="422"}': 1,
-            'trimtab_appended_rows_total{worker="0",source="clicks"}': 2,
+            'trimtab_append_requests_total{status="200"}': 1,
+            'trimtab_append_requests_total{status="422"}': 1,
+            'trimtab_appended_rows_total{source="clicks"}': 2,
         }
 
     drive(appender, ask)

@@ -17,7 +17,7 @@ from tests.serving.test_routes import silent, under_load
 
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.route import BUCKETS, Canary, Route
-from trimtab.serving.scoring import score
+from trimtab.serving.scoring import Scoring
 from trimtab.serving.segment import LIVE, SEALED, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
@@ -124,7 +124,7 @@ def test_a_release_that_breaks_beside_the_champion_costs_nobody_an_answer(
     canary = half(wrong) if role == "canary" else half("two")
     generation = one_worker.ready("one", canary=canary, shadows=(wrong,) if role == "shadow" else ())
     route = one_worker.routes[generation]
-    name = f'trimtab_unscored_rows_total{{worker="0",release="{wrong}"}}'
+    name = f'trimtab_unscored_rows_total{{release="{wrong}"}}'
     before = metrics(one_worker).get(name, 0)
     answers, written = asked(one_worker, ROWS), records(one_worker)
     assert metrics(one_worker)[name] == before + len(ROWS)
@@ -234,7 +234,7 @@ def test_scoring_asks_each_definition_once_and_tells_of_each_failure() -> None:
     releases = [load(name) for name in ("left", "blind", "right", "one")]
     told: list[tuple[str, int]] = []
     rows = [{"x": 1}, {"x": 2}]
-    scored = score(releases, rows, [0, 0], failed=lambda *one: told.append(one))
+    scored = Scoring(lambda *one: told.append(one)).score(releases, rows, [0, 0])
     assert {name: one.scores for name, one in scored.items()} == {
         "left": [8.0, 9.0],
         "right": [9.0, 10.0],
@@ -243,6 +243,6 @@ def test_scoring_asks_each_definition_once_and_tells_of_each_failure() -> None:
     assert scored["left"].block is scored["right"].block
     assert told == [("blind", 2)]
     with pytest.raises(LookupError):
-        score([load("blind"), load("one")], rows, [0, 0], failed=lambda *one: told.append(one))
-    with pytest.raises(ValueError, match="2 rows, 2 looked up, 1 scores"):
-        score([load("brief")], rows, [0, 0], failed=lambda *one: told.append(one))
+        Scoring(lambda *one: told.append(one)).score([load("blind"), load("one")], rows, [0, 0])
+    with pytest.raises(ValueError, match="2 rows, 1 scores"):
+        Scoring(lambda *one: told.append(one)).score([load("brief")], rows, [0, 0])

@@ -2,6 +2,9 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
+import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -11,60 +14,89 @@ from tests.serving.conftest import Stores
 from tests.serving.load import Load
 
 from trimtab.kernel.errors import Busy
+from trimtab.serving.log_reader import TABLE
 from trimtab.serving.segment import LIVE, SET_ASIDE
 from trimtab.serving.supervisor import Supervisor, SupervisorSettings
 
-KILLS = 20
 SEED = 20130401
 
 
-@pytest.mark.parametrize("mode", ["write", "fsync"])
+@pytest.mark.parametrize(
+    ("mode", "kills"),
+    [
+        ("write", 10),
+        ("fsync", 10),
+        pytest.param("write", 100, marks=pytest.mark.slow),
+        pytest.param("fsync", 100, marks=pytest.mark.slow),
+    ],
+)
 def test_every_acknowledged_answer_is_in_the_log_once_whoever_is_killed(
-    stores: Stores, tmp_path: Path, mode: str
+    stores: Stores, tmp_path: Path, mode: str, kills: int
 ) -> None:
+    """Workers, the compactor, the supervisor, and all of them at once, at random moments under load."""
     server = ServerProcess(tmp_path, mode="fsync" if mode == "fsync" else "write")
     server.ready("one")
     load = Load(server.port)
     chance = random.Random(SEED)
     killed: Counter[str] = Counter()
+    compacting: list[subprocess.Popen[bytes]] = []
+    stopping = threading.Event()
+
+    def compact_for_ever() -> None:
+        while not stopping.is_set():
+            server.board.request_seal()
+            command = [sys.executable, "-m", "tests.serving.compactor_main", str(tmp_path), "nowhere"]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE)
+            compacting[:] = [process]
+            assert process.stdout is not None
+            process.stdout.readline()  # until it has begun
+            code = process.wait()
+            process.stdout.close()
+            assert code in (0, -signal.SIGKILL)
 
     async def kill_somebody() -> None:
-        if chance.random() < 0.25:
-            killed["supervisor"] += 1
+        what = chance.choices(["worker", "workers", "compactor", "supervisor", "all"], [5, 2, 3, 2, 1])[0]
+        killed[what] += 1
+        if what in ("compactor", "all"):
+            for process in compacting:
+                process.kill()
+        workers = server.board.stuck(after_s=0)  # also those that are still starting
+        for pid in workers if what in ("workers", "all") else [chance.choice(workers or [0])]:
+            if pid and what in ("worker", "workers", "all"):
+                os.kill(pid, signal.SIGKILL)
+        if what in ("supervisor", "all"):
             server.kill()
             await asyncio.to_thread(server.start)
-        else:
-            killed["worker"] += 1
-            workers = server.board.stuck(after_s=0)  # also those that are still starting
-            for pid in workers if chance.random() < 0.3 else [chance.choice(workers or [0])]:
-                if pid:
-                    os.kill(pid, signal.SIGKILL)
 
     async def run() -> None:
         running = asyncio.create_task(load.run(6))
-        for _ in range(KILLS):
+        compactor = asyncio.create_task(asyncio.to_thread(compact_for_ever))
+        for _ in range(kills):
             await asyncio.sleep(chance.uniform(0.1, 0.6))
             await kill_somebody()
         await asyncio.sleep(1.0)
         load.stop()
+        stopping.set()
         await running
+        await compactor
 
     try:
         asyncio.run(run())
     finally:
+        stopping.set()
         server.stop()
-    assert killed.total() >= 15
-    assert killed["supervisor"] >= 2
-    assert len(load.answers) > 500
+    assert min(killed[what] for what in ("worker", "compactor", "supervisor")) >= 1
+    assert len(load.answers) > 100
     assert load.broken > 0  # the kills hit requests under way
     log = stores.log()
-    recorded = list(log.recent())
-    by_id = Counter(one.id for one in recorded)
-    by_key = Counter(one.key for one in recorded)
+    recorded = [(one.id, one.key) for one in log.recent()]
+    moved = stores.tables.scan(TABLE).select("id", "key").collect().rows()
+    assert moved  # the compactor came through at times
+    by_id, by_key = (Counter(column) for column in zip(*recorded, *moved, strict=True))
     assert max(by_id.values()) == max(by_key.values()) == 1
     lost = [one for one in load.answers if by_id[one.id] != 1 or by_key[one.key] != 1]
     assert lost == [], f"{len(lost)} of {len(load.answers)} acknowledged answers have no record"
-    for one in chance.sample(load.answers, 300):
+    for one in chance.sample(load.answers, 100):
         found = log.find(one.id)
         assert (found.id, found.key, found.score) == (one.id, one.key, 11.0)
     assert stores.segments.files(LIVE) == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import msgspec
 from tests.serving.releases import Adder
 
+from trimtab.kernel.canonical import JsonMap
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.serving.answer import Answered
-from trimtab.serving.scoring import without
+from trimtab.serving.scoring import Scored, Scoring
 
 
 class Weather(Adder):
@@ -26,13 +30,73 @@ def test_missing_stale_and_null_are_three_things() -> None:
         ages_us=[[5, 6], [None, 6], [None, 6], [5, 6]],
         stale_us={2: {"weather": 99}},
     )
-    told = [without(RELEASE, block, index) for index in range(4)]
+    told = [Scored(RELEASE, block, [0.5] * 4).without(index) for index in range(4)]
     assert told == [
         ([], {}, []),
         (["weather"], {}, []),
         (["weather"], {"weather": 99}, []),
         ([], {}, ["weather.wind", "delays.mean_3h", "request.hour"]),
     ]
+
+
+class Slow(Adder):
+    """Scores when it is let."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(digest)
+        self.let = threading.Event()
+        self.threads: list[str] = []
+
+    def score(self, block: FeatureBlock) -> list[float]:
+        self.threads.append(threading.current_thread().name)
+        assert self.let.wait(10.0)
+        return super().score(block)
+
+
+ROWS: list[JsonMap] = [{"row": "a", "x": 1.0}]
+
+
+def test_a_slow_shadow_delays_nobody_and_is_told_of() -> None:
+    told: list[tuple[str, int]] = []
+    scoring, champion, shadow = Scoring(lambda *one: told.append(one)), Adder("one"), Slow("two")
+    for _ in range(3):  # the second and third time it still scores the first request
+        began_s = time.monotonic()
+        scored = scoring.score([champion, shadow], ROWS, [0])
+        assert time.monotonic() - began_s < 5.0  # it would be let after ten
+        assert list(scored) == ["one"]
+    assert told == [("two", 1)] * 3
+    assert len(shadow.threads) == 1
+    shadow.let.set()
+    deadline_s = time.monotonic() + 10.0
+    while "two" not in scoring.score([champion, shadow], ROWS, [0]):
+        assert time.monotonic() < deadline_s
+
+
+def test_a_replay_waits_for_all_that_score() -> None:
+    told: list[tuple[str, int]] = []
+    scoring, shadow = Scoring(lambda *one: told.append(one), patient=True), Slow("two")
+    threading.Timer(0.2, shadow.let.set).start()
+    assert list(scoring.score([Adder("one"), shadow], ROWS, [0])) == ["one", "two"]
+    assert told == []
+
+
+def test_a_quick_shadow_scores_in_the_same_thread_unless_rows_are_many() -> None:
+    scoring, shadow = Scoring(lambda *_: None, patient=True), Slow("two")
+    shadow.let.set()
+    many = ROWS * 100
+    for rows in (ROWS, ROWS, ROWS, many, ROWS):
+        scoring.score([Adder("one"), shadow], rows, [0] * len(rows))
+    main = threading.current_thread().name
+    assert [name == main for name in shadow.threads] == [False, True, True, False, True]
+
+
+def test_threads_of_releases_that_are_gone_are_forgotten() -> None:
+    scoring, shadow = Scoring(lambda *_: None, patient=True), Slow("two")
+    shadow.let.set()
+    scoring.score([Adder("one"), shadow], ROWS, [0])
+    scoring.keep([Adder("one")])
+    scoring.score([Adder("one"), shadow], ROWS, [0])
+    assert threading.current_thread().name not in shadow.threads
 
 
 def test_an_answer_says_only_what_there_is_to_say() -> None:

@@ -79,6 +79,9 @@ class Shop:
     def predict(self, model: bytes, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(matrix), float(model) / 1000)
 
+    def prove(self, model: bytes, matrix: NDArray[np.float64]) -> dict[str, Json]:
+        return {"fast": True, "rows": len(matrix), "of": model.decode()}
+
     def champion_scores(self, release: str, questions: pl.DataFrame) -> NDArray[np.float64]:
         self.asked.append(release)
         return np.linspace(0, 1, questions.height)
@@ -195,6 +198,7 @@ def test_a_run_from_end_to_end() -> None:
         {"name": "schedule.hour", "categories": None},
     ]
     assert kept["model"] == b"120"
+    assert result["predictor"] == {"fast": True, "rows": 120, "of": "120"}, "what is proved is what is released"
     assert {name: sha256(data) for name, data in kept.items()} == {
         "model": result["model"],
         "trial.arrow": result["trial"],

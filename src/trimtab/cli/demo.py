@@ -28,7 +28,7 @@ from trimtab.simulation.leak import leak_backtest
 from trimtab.simulation.live import ACTOR, live, prepare, settle
 from trimtab.simulation.mishaps import LEAKY, Mishaps, mend_feeds, refused_leak
 from trimtab.simulation.period import Period
-from trimtab.simulation.serving import replay_server
+from trimtab.simulation.serving import LOOPBACK, replay_server
 from trimtab.web.report.page import render
 from trimtab.wiring import open_client
 
@@ -64,7 +64,7 @@ def demo(
             workers = stores.project.settings["workers"]
             told = f"{workers} workers on port {port}: each flight is asked about, an hour before it departs"
             screen.told(period.start, Happening("serving", told))
-            client = open_client(stores.project.settings["host"], port, house.name)
+            client = open_client(LOOPBACK, port, house.name)
             live(house, period, client, screen, mishaps)
         settle(house, period, screen)
         screen.progress("checking", 0, 4)

@@ -12,7 +12,7 @@ from trimtab.cli.screen import MARKS, UNSURE, Screen, faint
 from trimtab.features.feature_set import by_view
 from trimtab.features.provenance import Provenance
 from trimtab.house.explanation import Explanation
-from trimtab.kernel.canonical import Json, short
+from trimtab.kernel.canonical import Json, JsonMap, short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
 from trimtab.kernel.happening import Mark
@@ -31,9 +31,11 @@ def show_explanation(screen: Screen, one: Explanation, zone: str = "UTC") -> Non
     views = by_view(list(one.features))
     width = max((len(view) for view in views), default=0)
     for view, columns in views.items():
-        screen.hang(f"  [bold]{view:<{width}}[/]  ", _behind(behind[view], one.at))
+        told = _behind(behind[view], one.at) if view in behind else faint("it came with the request")
+        screen.hang(f"  [bold]{view:<{width}}[/]  ", told)
         screen.flow([f"{faint(column)} {_value(one.features[f'{view}.{column}'])}" for column in columns])
-    screen.title("Gates", "on held-out days, before it was released")
+    if one.release.verdicts:
+        screen.title("Gates", "on held-out days, before it was released")
     for verdict in one.release.verdicts:
         mark = MARKS[_MARK.get(verdict["outcome"], "unsure")]
         screen.hang(f"  {mark} ", escape(str(verdict["gate"])))
@@ -41,22 +43,47 @@ def show_explanation(screen: Screen, one: Explanation, zone: str = "UTC") -> Non
 
 
 def _facts(one: Explanation, zone: str) -> list[tuple[str, str]]:
-    asked, training, by = one.prediction, one.release.training, one.deployed_by
-    mlflow, sources = one.run["mlflow"], training["sources"]
-    assert isinstance(mlflow, dict) and isinstance(sources, dict)
-    versions = [version_id(name, int(pin[0])) for name, pin in sources.items() if isinstance(pin, list)]  # type: ignore[arg-type]
-    deployed = f"{_when(by.at, zone)} by {escape(by.actor)}: {escape(str(by.body['because']))}"
-    took = f"as of {_when(one.at, zone)}, in {asked.latency_us / 1000:.1f} ms"
-    days = f"{str(training['first_at'])[:10]} to {str(training['last_at'])[:10]}"
+    asked, by, mlflow = one.prediction, one.deployed_by, one.run["mlflow"]
+    assert isinstance(mlflow, dict)
+    deployed = faint("not for this answer: a batch asked for the release by its name")
+    if by is not None:
+        because = f"{_when(by.at, zone)} by {escape(by.actor)}: {escape(str(by.body['because']))}"
+        deployed = f"{because}  {faint(f'ledger entry {by.seq}')}"
+    how = f"in {asked.latency_us / 1000:.1f} ms" if asked.latency_us else "in a batch"
+    took = f"as of {_when(one.at, zone)}, {how}"
     return [
         ("answer", f"[bold]{asked.score:.4f}[/]  {faint(took)}"),
         ("truth", _truth(one, zone)),
+        *(("feedback", _said(said, zone)) for said in one.feedback),
         ("release", f"{short(asked.release)}  {faint(f'route generation {asked.generation}')}"),
-        ("deployed", f"{deployed}  {faint(f'ledger entry {by.seq}')}"),
-        ("trained", f"{training['rows']:,} rows  {faint(days)}"),
-        ("from", ", ".join(versions)),
+        ("deployed", deployed),
+        *_trained(one.release.training),
         ("model", f"{short(one.release.model)}  {faint('MLflow ' + str(mlflow['model_version']))}"),
+        *_path(one.release.predictor),
     ]
+
+
+def _trained(training: JsonMap) -> list[tuple[str, str]]:
+    """On what; of a model that existed before its system, where it is from."""
+    if isinstance(existing := training.get("existing"), dict):
+        run = f"MLflow run {existing['run']}" if existing["run"] else f"by MLflow {existing['mlflow']}"
+        return [("trained", f"elsewhere  {faint(escape(run))}")]
+    sources = training["sources"]
+    assert isinstance(sources, dict)
+    versions = [version_id(name, int(pin[0])) for name, pin in sources.items() if isinstance(pin, list)]  # type: ignore[arg-type]
+    days = f"{str(training['first_at'])[:10]} to {str(training['last_at'])[:10]}"
+    return [("trained", f"{training['rows']:,} rows  {faint(days)}"), ("from", ", ".join(versions))]
+
+
+def _path(proof: JsonMap) -> list[tuple[str, str]]:
+    """Which path of the model may answer, and on what grounds; nothing is known of older releases."""
+    if not proof:
+        return []
+    if not proof["fast"]:
+        return [("path", f"plain  {faint(escape(str(proof['because'])))}")]
+    within = f", within {proof['tolerance']:.0e}" if proof["tolerance"] else ""
+    equal = f"equal to the plain one on {proof['rows']:,} real rows{within}"
+    return [("path", f"fast  {faint(equal)}")]
 
 
 def _truth(one: Explanation, zone: str) -> str:
@@ -65,6 +92,13 @@ def _truth(one: Explanation, zone: str) -> str:
         return f"{column} is [{UNSURE}]not known yet[/]"
     known = f"known {_when(one.label['known_at'], zone)}, {one.label['dataset_version']}"
     return f"{column} is [bold]{escape(str(one.label['value']))}[/]  {faint(known)}"
+
+
+def _said(said: dict[str, Any], zone: str) -> str:
+    """One piece of feedback."""
+    values = [said[name] for name in ("label", "value", "comment") if said[name] is not None]
+    told = ", ".join(escape(str(one)) for one in values)
+    return f"{escape(said['name'])}: [bold]{told}[/]  {faint('known ' + _when(said['known_at'], zone))}"
 
 
 def _behind(found: Provenance, at: datetime) -> str:
@@ -97,12 +131,14 @@ def _when(moment: datetime, zone: str) -> str:
 
 def explanation_json(one: Explanation) -> dict[str, Any]:
     """Everything, for programs."""
+    by = one.deployed_by
     return {
         "prediction": {**one.prediction.__dict__, "at": from_us(one.prediction.at_us).isoformat()},
         "features": one.features,
         "provenance": [found.__dict__ for found in one.provenance],
         "release": {"digest": one.prediction.release, **one.release.body()},
         "run": dict(one.run),
-        "deployed_by": {**one.deployed_by.__dict__, "at": one.deployed_by.at.astimezone(UTC).isoformat()},
+        "deployed_by": None if by is None else {**by.__dict__, "at": by.at.astimezone(UTC).isoformat()},
         "label": one.label,
+        "feedback": one.feedback,
     }

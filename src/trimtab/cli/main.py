@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "init",
     "up",
+    "serve",
     "status",
     "data",
     "features",
@@ -24,13 +25,17 @@ COMMANDS = (
     "deploy",
     "shadow",
     "rollback",
+    "predict",
+    "history",
     "explain",
     "audit",
+    "keys",
     "report",
     "questions",
 )
 
 app = plain_app()
+_STOPPED = 130
 
 
 def _version(asked: bool) -> None:
@@ -55,8 +60,9 @@ def main() -> None:
         group(prog_name="trimtab")
     except TrimtabError as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _STOPPED:  # by Ctrl-C, which Typer says nothing of
+            print("\nstopped; the same command goes on from here", file=sys.stderr)
+        raise
     except Exception as error:
         crash(error)

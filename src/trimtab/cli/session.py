@@ -37,13 +37,14 @@ def session(now: str = "", folder: Path | None = None, *, checked: bool = True) 
     at = parse_instant(now, "--now") if now else system_clock().now()
     stores = Stores(open_project(folder or Path.cwd()))
     try:
-        yield Session(stores, open_house(stores, checked=checked), at, f"user:{_user()}")
+        yield Session(stores, open_house(stores, checked=checked), at, actor())
     finally:
         stores.close()
 
 
-def _user() -> str:
+def actor() -> str:
+    """Who gives the command, as the ledger names people."""
     try:
-        return getpass.getuser()
+        return f"user:{getpass.getuser()}"
     except (KeyError, OSError):  # a container without a name for its user
-        return "unknown"
+        return "user:unknown"

@@ -12,6 +12,7 @@ from trimtab.cli.screen import BAD, GOOD, UNSURE, Screen, faint
 from trimtab.cli.session import Session, session
 from trimtab.governance.audit import verify
 from trimtab.house.comparing import looks
+from trimtab.house.feedback import given
 from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.moment import from_us
@@ -58,7 +59,7 @@ def _facts(open_: Session) -> list[tuple[str, str]]:
     count = counted(len(workers), "worker")
     live = f"[{GOOD}]up[/]  {faint(count)}" if workers else f"not running  {faint('trimtab up')}"
     ledger = ("ledger", f"{whole}  {faint(f'{audit.entries} entries')}")
-    return [("champion", champion), *_beside(open_), ("server", live), *_alarms(open_), ledger]
+    return [("champion", champion), *_beside(open_), ("server", live), *_feedback(open_), *_alarms(open_), ledger]
 
 
 def _beside(open_: Session) -> Iterator[tuple[str, str]]:
@@ -75,6 +76,17 @@ def _beside(open_: Session) -> Iterator[tuple[str, str]]:
         yield "canary", f"[bold]{short(rollout.release)}[/]  {faint(said)}"
     if route is not None and route.shadows:
         yield "shadows", ", ".join(short(one) for one in route.shadows)
+
+
+def _feedback(open_: Session) -> Iterator[tuple[str, str]]:
+    """What was said of answers, and what of it belongs to none."""
+    found = given(open_.house)
+    if found is None:
+        return
+    told = f"{counted(found.rows, 'row')}  {faint(counted(found.labels, 'label'))}"
+    lost = [counted(found.unknown, "row") + " with an id of no answer"] if found.unknown else []
+    lost += [counted(found.unasked, "key") + " of no compacted answer"] if found.unasked else []
+    yield "feedback", told + (f"  [{UNSURE}]{', '.join(lost)}[/]" if lost else "")
 
 
 def _alarms(open_: Session) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from trimtab.cli.session import Session
 from trimtab.data.streams import inbox_of
 from trimtab.kernel.errors import Busy, TrimtabError
 from trimtab.kernel.happening import Happening
-from trimtab.wiring import system_clock
+from trimtab.wiring import open_keys, system_clock
 
 
 @contextmanager
@@ -39,6 +39,7 @@ def _turn(open_: Session, screen: Screen, stopped: threading.Event, every_s: flo
     while True:
         now = system_clock().now()
         try:
+            open_keys(open_.stores).publish()  # a command may have been killed before that, or run elsewhere
             for one in loop.tick(open_.house, now):
                 screen.told(now, one)
         except Exception as error:  # e.g. of a full disk: a loop that has ended is missed by nobody for weeks

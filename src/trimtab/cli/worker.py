@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from trimtab.project import open_project
+from trimtab.serving.reporting import Reporting
 from trimtab.serving.seat import Seat
 from trimtab.serving.server import serve_worker
-from trimtab.wiring import Stores, open_loader, open_streams, server_settings, system_clock, take_place
+from trimtab.wiring import (
+    Stores,
+    follow_keys,
+    log_form,
+    open_loader,
+    open_streams,
+    open_tracer,
+    server_settings,
+    system_clock,
+    take_place,
+)
 
 
 def main() -> None:
@@ -17,10 +29,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("system")
     parser.add_argument("--replay", action="store_true")
+    parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE")
     parser.add_argument("seat", nargs=3)
     given = parser.parse_args()
     seat = Seat.parse(given.seat)
-    stores = Stores(open_project(given.folder))
+    settings = dict(one.split("=", 1) for one in given.set)
+    stores = Stores(open_project(given.folder).with_settings(settings))
+    Reporting(log_form(stores.project), system=given.system, worker=seat.slot).begin()
     serve_worker(
         seat,
         server_settings(stores, given.system, replay=given.replay),
@@ -28,6 +43,8 @@ def main() -> None:
         loader=open_loader(stores),
         clock=system_clock(),
         streams=None if given.replay else open_streams(stores),
+        keys=None if given.replay else follow_keys(stores.project),
+        tracer=None if given.replay else open_tracer(os.environ),
     )
 
 

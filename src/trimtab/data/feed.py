@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.source import Source
 
 _T = TypeVar("_T")
+Complete: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame]
 BEGINNING_US = to_us(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
 
 
@@ -33,8 +34,13 @@ class Look:
 class Feed:
     """A source's rows as they lie there now."""
 
-    def __init__(self, source: Source, project: Path) -> None:
+    def __init__(self, source: Source, project: Path, complete: Complete | None = None) -> None:
         """Open it; values are read when they are asked for.
+
+        Args:
+            source: what is declared.
+            project: the folder that its path is relative to.
+            complete: what rows leave out is completed by it: of one row always in the same way.
 
         Raises:
             ContractBreach: a declared column is missing, or one has a name of ours.
@@ -42,6 +48,7 @@ class Feed:
             SourceUnreadable: the rows cannot be read.
         """
         self._source = source
+        self._complete = complete or (lambda rows: rows)
         self._offer = offer(source, project)
         schema = self._read(lambda: self._offer.schema)
         _refuse_columns(source, schema)
@@ -56,11 +63,11 @@ class Feed:
         rows = self._sorted(part.rows.filter(wanted | pl.col(self._source.known).is_null()))
         earlier = part.rows.select(self._by(after_us).sum())
         new, count = self._read(lambda: pl.collect_all([rows, earlier]))
-        return Look(new, part.earlier + count.item())
+        return Look(self._complete(new), part.earlier + count.item())
 
     def upto(self, until_us: int) -> pl.DataFrame:
         """All rows that it offers as known by an instant, in the order in which they became known."""
-        return self._read(self._sorted(self._offer.rows.filter(self._by(until_us))).collect)
+        return self._complete(self._read(self._sorted(self._offer.rows.filter(self._by(until_us))).collect))
 
     def _by(self, us: int) -> pl.Expr:
         """Whether a row was known by an instant; null for one without a known time."""

@@ -20,6 +20,7 @@ from trimtab.data.block import Block, Blocks, lift
 from trimtab.data.checks.refers_to import RefersTo
 from trimtab.data.content import content_digest, counted, schema_of
 from trimtab.data.feed import BEGINNING_US, Feed
+from trimtab.data.feedback import KeysOf, completing
 from trimtab.data.holding import Holding, begins
 from trimtab.data.profiles import Profiles
 from trimtab.data.quarantine import Quarantine
@@ -69,8 +70,10 @@ class Ingest:
         tables: TableWriter,
         versions: Versions,
         blobs: Blobs,
+        keys_of: KeysOf = lambda _: {},
     ) -> None:
         self._project = project
+        self._keys_of = keys_of
         self._journal = journal
         self._blocks = Blocks(journal, reader)
         self._tables = tables
@@ -213,7 +216,7 @@ class Ingest:
         Those are searched for only if the feed offers another number of rows than the versions took from it. A feed
         that has forgotten rows is compared again when it forgets, or is late with, others.
         """
-        feed = Feed(source, self._project)
+        feed = Feed(source, self._project, completing(source, self._versions, self._keys_of))
         look = feed.look(from_us_, until_us)
         new, missed = self._without_refused(source, look.rows), None
         surplus = before.seen - look.earlier if before else 0

@@ -46,7 +46,8 @@ def declarations(sources: Iterable[Source]) -> Declarations:
 
 def declared(source: Source, stream: Stream) -> Declared:
     """What one source declares of its stream; the known time may be left to the server."""
-    required = [one for one in dict.fromkeys((source.event_time, *source.keys)) if one != source.known]
+    left_out = (source.known, *stream.completed)
+    required = [one for one in dict.fromkeys((source.event_time, *source.keys)) if one not in left_out]
     return Declared(source.name, stream.schema, source.known, tuple(required))
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ from trimtab.kernel.moment import duration_us, to_us
 
 Ints: TypeAlias = NDArray[np.int64]
 Places: TypeAlias = NDArray[np.uint32]
+Values = TypeVar("Values", NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_])
 
 # No column of a user has such a name.
 VISIBLE, EVENT, FACT = "trimtab:visible", "trimtab:event", "trimtab:fact"
@@ -103,6 +104,13 @@ class VisibleFacts:
             places[questions.at_us - events_us > duration_us(max_age)] = _NONE
         return self._fetched(questions.as_given(places))
 
+    def ages_us(self, questions: Questions) -> pl.Series:
+        """For each question how old the newest fact known is, however old; null where is none."""
+        places, events_us = self._find(questions)
+        nothing = places == _NONE
+        ages_us = questions.at_us - np.where(nothing, questions.at_us, events_us)
+        return pl.Series(questions.as_given(ages_us)).set(pl.Series(questions.as_given(nothing)), None)
+
     def _fetched(self, places: Places) -> pl.DataFrame:
         """The features at places, counted through all parts; nulls where is none."""
         first, *later = self.parts
@@ -169,10 +177,10 @@ class Questions:
         self.asked = questions.select(*by, pl.col(at).alias(_AT))[self._rows]
         self.at_us = self.asked[_AT].dt.epoch("us").to_numpy()
 
-    def as_given(self, places: Places) -> Places:
+    def as_given(self, values: Values) -> Values:
         """One for each question by instant, in the order in which the questions were given."""
-        given = np.empty_like(places)
-        given[self._rows] = places
+        given = np.empty_like(values)
+        given[self._rows] = values
         return given
 
     def since(self, instant: datetime) -> int:

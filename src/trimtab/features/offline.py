@@ -49,14 +49,14 @@ class OfflineFeatures:
     def __init__(self, features: FeatureSet, facts: Facts, prepared: Prepared | None = None) -> None:
         """Read the facts; see `offline_features`."""
         self._features = features
-        self._events = _events(features, facts)
-        self._visible: dict[str, VisibleFacts] = {}
+        self.events = _events(features, facts)
+        self.visible: dict[str, VisibleFacts] = {}
         for view in features.declared:
             if isinstance(view, FeatureView):
                 source = features.source_of(view)
                 ready, rows = prepared(view) if prepared is not None else (None, facts(source.name))
                 new = visible(view, source, rows)
-                self._visible[view.name] = new if ready is None else VisibleFacts.together([ready, new])
+                self.visible[view.name] = new if ready is None else VisibleFacts.together([ready, new])
 
     def __call__(self, questions: pl.DataFrame, at: str) -> pl.DataFrame:
         """One row a question, in the same order; see `offline_features`."""
@@ -69,7 +69,7 @@ class OfflineFeatures:
                 case FeatureView():
                     block = newest[view.name]
                 case Aggregation():
-                    block = aggregation_values(view, questions, at, self._events[view.source.name])
+                    block = aggregation_values(view, questions, at, self.events[view.source.name])
             columns += [_finite(series).alias(feature_name(view.name, series.name)) for series in block]
         return pl.DataFrame(columns)
 
@@ -82,7 +82,7 @@ class OfflineFeatures:
             asked[entity] = Questions(rows, entity, "_at")
 
         def newest(view: FeatureView) -> pl.DataFrame:
-            return self._visible[view.name].newest(asked[view.entity], view.max_age)
+            return self.visible[view.name].newest(asked[view.entity], view.max_age)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(newest, views) if questions.height > _MANY else map(newest, views)

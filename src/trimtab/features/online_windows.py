@@ -31,13 +31,20 @@ def put_windows(
     asked = np.repeat(np.arange(len(stored)), [len(numbers) for numbers, _ in stored])
     at = np.array([at_us[number] for number in order], np.int64)
     columns = [column.to_list() for column in window_values(view, events, asked, at).values()]
-    newest = _newest_us(events, asked, at)
-    # Events behind every window count for nothing, whether or not they have been trimmed already.
-    newest_us = np.where(newest > at - duration_us(view.span), newest, _UNSEEN).tolist()
+    told = window_ages(view, events, asked, at)
     for place, number in enumerate(order):
         cells[number] = [column[place] for column in columns]
-        if newest_us[place] != _UNSEEN:
-            ages[number] = at_us[number] - newest_us[place]
+        if told[place] is not None:
+            ages[number] = told[place]
+
+
+def window_ages(view: Aggregation, events: Events, group: Ints, at_us: Ints) -> list[int | None]:
+    """Of each question how long ago the newest event of its windows came into sight; None if they are empty."""
+    newest = _newest_us(events, group, at_us)
+    # Events behind every window count for nothing, whether or not they have been trimmed already.
+    seen = newest > at_us - duration_us(view.span)
+    ages_us = (at_us - np.where(seen, newest, 0)).tolist()
+    return [age if one else None for age, one in zip(ages_us, seen.tolist(), strict=True)]
 
 
 def _together(found: list[StoredEvents]) -> Events:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 import polars as pl
 
 from trimtab.kernel.canonical import Json, JsonMap
-from trimtab.kernel.errors import Misdeclared, RequestInvalid, TrimtabError, listed
+from trimtab.kernel.errors import Misdeclared, RequestInvalid, TrimtabError, listed, shown
 from trimtab.kernel.moment import aware, from_us, parse_instant
 
 Cells: TypeAlias = "list[Json | datetime]"
@@ -86,10 +86,17 @@ def request_columns(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) 
     Raises:
         RequestInvalid: a field is missing, unknown or of the wrong type.
     """
-    names = {name for name, _ in fields}
+    order = tuple(name for name, _ in fields)
+    names = set(order)
+    in_order = True
     for number, row in enumerate(rows):
-        if row.keys() != names:
-            _refuse_fields(number, row, [name for name, _ in fields])
+        if tuple(row) != order:
+            in_order = False
+            if row.keys() != names:
+                _refuse_fields(number, row, order)
+    if rows and in_order:  # as one client's rows mostly are: turned into columns at once
+        columns = map(list, zip(*(row.values() for row in rows), strict=True))
+        return {name: _column(column, name, kind) for column, (name, kind) in zip(columns, fields, strict=True)}
     return {name: _column([row[name] for row in rows], name, kind) for name, kind in fields}
 
 
@@ -138,7 +145,8 @@ def _all_in_range(values: list[Any], kind: str) -> bool:
         case "Int64":
             return bool(min(values) >= -(2**63) and max(values) < 2**63)
         case "Float64":
-            return all(map(math.isfinite, values))
+            # A sum is finite only if all are; that of finite ones may overflow.
+            return math.isfinite(sum(values)) or all(map(math.isfinite, values))
     return True
 
 
@@ -150,7 +158,7 @@ def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:
             f"field '{name}' has the wrong type",
             where=f"instances[{number}].{name}",
             allowed="an ISO 8601 time with a zone, or microseconds since 1970 UTC" if kind == _TIME else kind,
-            got=f"{type(value).__name__}: {str(value)[:80]}",
+            got=f"{type(value).__name__}: {shown(value)}",
             do="send the field with the type that the system declares",
         )
     try:
@@ -160,7 +168,7 @@ def _cell(value: Json, name: str, kind: str, number: int) -> Json | datetime:
             f"field '{name}' is out of range",
             where=f"instances[{number}].{name}",
             allowed=_RANGES.get(kind, ""),
-            got=ascii(value)[:80],
+            got=shown(value),
             do="send a value of the range allowed, or null",
         ) from None
 

@@ -25,6 +25,14 @@ def aggregation_values(view: Aggregation, questions: pl.DataFrame, at: str, rows
         at: the instant of each question (aware).
         rows: those of its source in the order of arrival, as `with_corrections` gives them.
     """
+    events, group = asked_of(view, questions, rows)
+    keyed = questions.select(pl.all_horizontal(pl.col(*view.by).is_not_null())).to_series()
+    values = window_values(view, events, group, us(questions[at]))
+    return pl.DataFrame({name: column.set(~keyed, None) for name, column in values.items()})
+
+
+def asked_of(view: Aggregation, questions: pl.DataFrame, rows: pl.DataFrame) -> tuple[Events, Ints]:
+    """The events that an aggregation measures, and of each question the group that it asks about."""
     kind = kind_of(rows.schema[view.of])
     told = measured(view, rows.lazy(), kind).with_columns(whole_keys(view.by)).collect()
     keys = told.select(view.by).drop_nulls().unique(maintain_order=True).with_row_index("_group")
@@ -45,10 +53,7 @@ def aggregation_values(view: Aggregation, questions: pl.DataFrame, at: str, rows
         .join(keys, on=view.by, how="left", maintain_order="left")
     )
     unseen = keys.height  # a group without events, for keys that no row has
-    group = asked["_group"].cast(pl.Int64).fill_null(unseen).to_numpy()
-    keyed = questions.select(pl.all_horizontal(pl.col(*view.by).is_not_null())).to_series()
-    values = window_values(view, events, group, us(questions[at]))
-    return pl.DataFrame({name: column.set(~keyed, None) for name, column in values.items()})
+    return events, asked["_group"].cast(pl.Int64).fill_null(unseen).to_numpy()
 
 
 def measured(view: Aggregation, rows: pl.LazyFrame, kind: Kind) -> pl.LazyFrame:

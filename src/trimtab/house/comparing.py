@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from trimtab.deployment.rollout import Rollout
+from trimtab.features.given import looked_up
 from trimtab.features.parity import Mismatch
 from trimtab.house.house import House
 from trimtab.house.mismatched import faults
@@ -46,7 +47,8 @@ def compare(house: House, rollout: Rollout, now: datetime) -> Comparison:
     since = from_us(rollout.began_us)
     asked = _asked(house, rollout, now)
     answers = asked.filter(pl.col("release") == rollout.release)
-    fresh = answers.filter(pl.col("at") > from_us(earlier[-1].at_us if earlier else rollout.began_us))
+    seen_us = earlier[-1].at_us if earlier else rollout.began_us
+    fresh = answers.filter(pl.col("at") > from_us(seen_us), looked_up())
     wrong = _wrong(house, rollout.release, fresh) if fresh.height else []
     days = _paired(house, rollout, now)
     mean = anytime_mean(days.harm, confidence=rollout.confidence)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from trimtab.kernel.canonical import Json
 
 _DECIDING = ("trimtab", "numpy", "polars", "lightgbm")
 
 
-def environment() -> dict[str, Json]:
-    """Python, and the libraries that decide features and models, with their versions."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _DECIDING}}
+def environment(also: Iterable[str] = ()) -> dict[str, Json]:
+    """Python, and the libraries that decide features and models, with their versions.
+
+    Args:
+        also: distributions that decide this model beside; those that are not installed are left out.
+    """
+    found: dict[str, Json] = {"python": platform.python_version(), **{name: version(name) for name in _DECIDING}}
+    for name in also:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

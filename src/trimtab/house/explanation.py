@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 import polars as pl
 
+from trimtab.features.given import GIVEN
 from trimtab.features.provenance import Provenance, provenance
 from trimtab.features.request_frame import request_frame
+from trimtab.house.feedback import given_for
 from trimtab.house.house import House
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.dataset_version import version_id
 from trimtab.kernel.errors import NotFound
+from trimtab.kernel.label import GIVEN_KEY, GIVEN_LABEL
 from trimtab.kernel.ledger_entry import LedgerEntry
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.release import Release
+from trimtab.kernel.source import Source
 from trimtab.registry.releases import ROUTE_MOVED
 
 
@@ -31,8 +36,9 @@ class Explanation:
     run: JsonMap
     features: dict[str, Json]
     provenance: list[Provenance]
-    deployed_by: LedgerEntry  # the entry that put the release in force for this answer
+    deployed_by: LedgerEntry | None  # what put the release in force for this answer; None: asked for by name
     label: dict[str, Any] | None  # the truth, if it is known by now
+    feedback: list[dict[str, Any]] = field(default_factory=list)  # what was said of the answer, or of its key
 
     @property
     def at(self) -> datetime:
@@ -56,9 +62,6 @@ def explain_prediction(house: House, id: str) -> Explanation:
     facts = house.releases.facts(house.name, prediction.release)
     run = house.reader.record("run", str(facts["run"]))
     assert run is not None
-    system = house.code.system(release)
-    request = {name: prediction.request[name] for name, _ in release.request}
-    question = request_frame([request], release.request)
     names = [one.name for one in release.features]
     return Explanation(
         prediction=prediction,
@@ -66,10 +69,21 @@ def explain_prediction(house: House, id: str) -> Explanation:
         release_facts=facts,
         run=run,
         features=dict(zip(names, prediction.features, strict=True)),
-        provenance=provenance(system.feature_set, question, from_us(prediction.at_us), house.versions.frame),
-        deployed_by=_mover(house, prediction),
+        provenance=_provenance(house, prediction, release),
+        deployed_by=_mover(house, prediction) if prediction.generation else None,
         label=_label(house, prediction.key),
+        feedback=given_for(house, prediction.id, prediction.key),
     )
+
+
+def _provenance(house: House, prediction: Prediction, release: Release) -> list[Provenance]:
+    """Of what was looked up; nothing where the request has brought its features."""
+    if isinstance(prediction.request.get(GIVEN), Mapping):
+        return []
+    request = {name: prediction.request[name] for name, _ in release.request}
+    question = request_frame([request], release.request)
+    features = house.code.system(release).feature_set
+    return provenance(features, question, from_us(prediction.at_us), house.versions.frame)
 
 
 def _mover(house: House, prediction: Prediction) -> LedgerEntry:
@@ -93,14 +107,23 @@ def _role(move: LedgerEntry, release: str) -> str:
 
 
 def _label(house: House, key: str) -> dict[str, Any] | None:
+    """What is known last, by whichever of its sources."""
     label = house.system.label
-    if not house.tables.exists(label.source.table):
+    known = [_newest(house, label.source, label.source.keys[0], label.column, key)]
+    if label.feedback is not None:
+        known.append(_newest(house, label.feedback, GIVEN_KEY, GIVEN_LABEL, key))
+    found = [one for one in known if one is not None]
+    return max(reversed(found), key=lambda one: one["known_at"], default=None)
+
+
+def _newest(house: House, source: Source, by: str, column: str, key: str) -> dict[str, Any] | None:
+    if not house.tables.exists(source.table):
         return None
-    by = label.source.keys[0]
-    rows = house.tables.scan(label.source.table)
-    found = rows.filter(pl.col(by).cast(pl.String) == key).sort(label.source.known).collect()
+    rows = house.tables.scan(source.table)
+    about = (pl.col(by).cast(pl.String) == key) & pl.col(column).is_not_null()
+    found = rows.filter(about).sort(source.known, maintain_order=True).collect()
     if not found.height:
         return None
     last = found.row(-1, named=True)
-    version = version_id(label.source.name, last["_version"])
-    return {"value": last[label.column], "known_at": last[label.source.known], "dataset_version": version}
+    version = version_id(source.name, last["_version"])
+    return {"value": last[column], "known_at": last[source.known], "dataset_version": version}

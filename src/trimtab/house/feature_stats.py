@@ -180,9 +180,13 @@ def _ages(house: House, release: Release, answers: pl.DataFrame, view: str) -> l
         return []
     stored = [one.name for one in house.code.system(release).feature_set.stored]
     told = []
+    # Of an answer whose features came with its request no view was looked up.
+    every = answers["ages_us"].filter(answers["ages_us"].list.len() > 0)
+    if every.is_empty():
+        return []
     for place, name in enumerate(stored):
         if view in ("", name):
-            ages = answers["ages_us"].list.get(place)
+            ages = every.list.get(place)
             median, oldest = cast("float | None", ages.median()), cast("int | None", ages.max())
             middle = None if median is None else int(median)
             told.append(Age(name, middle, oldest, ages.null_count() / ages.len()))

@@ -9,6 +9,7 @@ import polars as pl
 
 from trimtab.data.versions import Versions
 from trimtab.features.offline import Facts, Prepared, offline_features
+from trimtab.monitoring.labels import truth
 from trimtab.system import System
 from trimtab.training.pipeline import AT, KEY, LABEL
 from trimtab.training.spec import TrainingSpec
@@ -23,20 +24,15 @@ def labelled_questions(
     """
     asked, label = system.question, system.label
     fields = [name for name in system.request_fields if name != asked.key]
-    truth = (
-        facts(label.source.name)
-        .filter(pl.col(label.source.known) <= until, pl.col(label.column).is_not_null())
-        .sort(label.source.known, maintain_order=True)
-        .group_by(label.source.keys[0], maintain_order=True)
-        .last()
-        .select(pl.col(label.source.keys[0]).alias(asked.key), pl.col(label.column).alias(LABEL))
-    )
+    given = None if label.feedback is None else facts(label.feedback.name)
+    known = truth(label, facts(label.source.name), until, given)
+    answered = known.select(pl.col("key").alias(asked.key), pl.col("label").alias(LABEL))
     questions = (
         facts(asked.source.name)
         .filter(pl.col(asked.at) <= until)
         .unique(asked.key, keep="last", maintain_order=True)
         .select(pl.col(asked.key), *fields, pl.col(asked.at).alias(AT))
-        .join(truth, on=asked.key)
+        .join(answered, on=asked.key)
         .sort(AT, asked.key)
         .collect()
     )

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from trimtab.features.given import looked_up
 from trimtab.features.parity import Mismatch, Parity
 from trimtab.features.reach import reaching
 from trimtab.house.house import House
 from trimtab.kernel.moment import aware
+from trimtab.kernel.prediction_id import BATCH_WORKER, segment_name
 from trimtab.kernel.release import Release
 
 
@@ -19,11 +21,16 @@ def served(house: House) -> pl.LazyFrame:
 
 
 def traffic(house: House, now: datetime) -> int:
-    """How many predictions were asked for in the day before `now`."""
+    """How many predictions were asked for in the day before `now`, those of batches left out."""
     if not house.tables.exists("predictions"):
         return 0
     since = aware(now) - timedelta(days=1)
-    asked = served(house).filter(pl.col("date") >= since.date(), pl.col("at") > since, pl.col("at") <= aware(now))
+    asked = served(house).filter(
+        pl.col("date") >= since.date(),
+        pl.col("at") > since,
+        pl.col("at") <= aware(now),
+        ~pl.col("segment").str.starts_with(segment_name(BATCH_WORKER, 0)[:5]),
+    )
     return asked.select("id").collect().height
 
 
@@ -40,9 +47,13 @@ def parity_of(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch
     Args:
         house: with the facts.
         digest: of the release.
-        answers: `id`, `at`, `request`, `features` of answers that it gave.
+        answers: `id`, `at`, `request`, `features` of answers that it gave; those whose features the request has
+            brought are left out.
     """
+    answers = answers.filter(looked_up())
     since = answers["at"].min()
+    if since is None:
+        return []
     assert isinstance(since, datetime)
     return offline_of(house, house.releases.get(digest), since).mismatches(answers)
 

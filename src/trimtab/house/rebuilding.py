@@ -176,7 +176,8 @@ def _kept(house: House, digest: str, rows: pl.DataFrame) -> Kept:
 def _changed(house: House, release: str) -> tuple[Changed, ...]:
     if not release:
         return ()
-    then, now = house.releases.get(release).environment, environment()
+    then = house.releases.get(release).environment
+    now = environment(name for name in then if name != "python")
     return tuple(
         Changed(name, str(then[name]), str(now[name])) for name in then if name in now and then[name] != now[name]
     )

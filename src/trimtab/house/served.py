@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from trimtab.features.given import GivenFeatures
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.house.code import PinnedCode
-from trimtab.kernel.canonical import JsonMap, digest
+from trimtab.house.stored_models import StoredModels
+from trimtab.kernel.canonical import JsonMap, digest, short
+from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.release import Release
 from trimtab.ports.blobs import Blobs
 from trimtab.ports.feature_reader import FeatureBlock, FeatureReader
 from trimtab.ports.online_store import OnlineReader
-from trimtab.ports.predictor import ModelFormat, Predictor
+from trimtab.ports.predictor import Predictor, RowPredictor
 from trimtab.registry.releases import ReleaseReader
 from trimtab.stats.encoding import Encoder
 
@@ -33,15 +36,26 @@ class LoadedRelease:
         self.key = release.key
         self.request = release.request
         self._features = features
+        self._given = GivenFeatures(release.features, release.request, release.key)
         self._encoder = Encoder(release.features)
         self._predictor = predictor
+        # Categories of the schema are codes in a matrix; a predictor of values takes them as they are.
+        self._by_value = predictor if isinstance(predictor, RowPredictor) else None
 
     def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """The features of each row."""
-        return self._features.read(rows, at_us)
+        try:
+            return self._features.read(rows, at_us)
+        except RequestInvalid:
+            # Only now is it asked for rows that bring their features: the others must not wait for that.
+            if not self._given.among(rows):
+                raise
+        return self._given.read(rows, at_us, self._features.read)
 
     def score(self, block: FeatureBlock) -> list[float]:
         """What the model says to each row."""
+        if self._by_value is not None:
+            return self._by_value.predict_rows(block.values)
         scores: list[float] = self._predictor.predict(self._encoder.matrix(block.values)).tolist()
         return scores
 
@@ -55,19 +69,23 @@ class Loader:
         blobs: Blobs,
         code: PinnedCode,
         store: OnlineReader,
-        formats: Sequence[ModelFormat],
+        models: StoredModels,
+        report: Callable[[str], None],
     ) -> None:
         self._releases = releases
         self._blobs = blobs
         self._code = code
         self._store = store
-        self._formats = {one.name: one for one in formats}
+        self._models = models
+        self._report = report
 
     def __call__(self, digest: str) -> LoadedRelease:
-        """The release, ready to answer."""
+        """The release, ready to answer; a model that could be quicker is told of."""
         release = self._releases.get(digest)
         system = self._code.system(release)
         names = [one.name for one in release.features]
         features = OnlineFeatures(system.feature_set, names, release.request, self._store)
-        model = self._formats[release.model_format].load(self._blobs.get(release.model))
-        return LoadedRelease(release, features, model)
+        model = self._models.open(release, self._blobs.get(release.model), system.allow_formats)
+        if not model.fast:
+            self._report(f"release {short(digest)} answers by the plain path: {model.because}")
+        return LoadedRelease(release, features, model.predictor)

@@ -76,6 +76,7 @@ def record_run(house: House, spec: TrainingSpec, result: Mapping[str, Any], *, a
     if house.reader.record(KIND, spec.id) is not None:
         return
     model = house.blobs.get(str(result["model"]))
+    kept = house.workshop().model_format(model)
     trial = trial_of(house, result)
     tracked = house.tracking().log_run(
         experiment=house.name,
@@ -91,12 +92,13 @@ def record_run(house: House, spec: TrainingSpec, result: Mapping[str, Any], *, a
         },
         tags={"trimtab.system": house.name, "trimtab.training_set": str(result["training_set"])},
         model=model,
-        model_file="model.txt",
+        model_file=kept.file,
     )
     body: dict[str, Json] = {
         "spec": spec.body(),
         "result": dict(result),
-        "model_format": house.workshop().model_format(model),
+        "model_format": kept.name,
+        "libraries": list(kept.libraries),
         "mlflow": {"run": tracked.run_id, "model_version": tracked.model_version, "uri": tracked.uri},
         "trained_at": at.isoformat(),
     }
@@ -197,7 +199,8 @@ def release_of(house: House, run: str, verdicts: list[Verdict]) -> Release:
             "training_set": result["training_set_sha256"],
         },
         verdicts=tuple(one.body() for one in verdicts),
-        environment=environment(),
+        environment=environment(cast("Sequence[str]", body.get("libraries", ()))),
+        predictor=dict(result.get("predictor", {})),
     )
 
 

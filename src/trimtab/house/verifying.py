@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from trimtab.features.given import looked_up
 from trimtab.features.parity import Mismatch
 from trimtab.house.house import House
 from trimtab.house.mismatched import Causes, Explained, Progress
@@ -78,7 +79,7 @@ def _chosen(house: House, asked: Asked) -> tuple[pl.DataFrame, int]:
     """`id`, `at`, `release` by time, and how many there were before a sample was taken."""
     if not house.tables.exists("predictions"):
         return pl.DataFrame(schema={"id": pl.String(), "at": pl.Datetime("us", "UTC"), "release": pl.String()}), 0
-    rows = served(house).select("id", "at", "release", "date")
+    rows = served(house).filter(looked_up()).select("id", "at", "release", "date")
     if asked.release:
         rows = rows.filter(pl.col("release") == asked.release)
     if asked.since is not None:

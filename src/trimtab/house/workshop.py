@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +20,11 @@ from trimtab.features.request_frame import TYPES
 from trimtab.features.view import FeatureView
 from trimtab.house.code import PinnedCode
 from trimtab.house.labelled_questions import labelled_questions, pinned, pinned_number
-from trimtab.kernel.errors import Corrupt, InvalidValue, listed
+from trimtab.house.stored_models import StoredModels
+from trimtab.kernel.canonical import Json, short
 from trimtab.kernel.moment import from_us
 from trimtab.ports.blobs import Blobs
-from trimtab.ports.predictor import ModelFormat, Predictor
+from trimtab.ports.predictor import ModelFormat
 from trimtab.registry.releases import ReleaseReader
 from trimtab.system import System
 from trimtab.training.pipeline import AT, KEY
@@ -44,7 +44,7 @@ class SystemWorkshop:
         releases: ReleaseReader,
         blobs: Blobs,
         code: PinnedCode,
-        formats: Sequence[ModelFormat],
+        models: StoredModels,
         prepared: PreparedFacts,
     ) -> None:
         self._system = system
@@ -52,7 +52,7 @@ class SystemWorkshop:
         self._releases = releases
         self._blobs = blobs
         self._code = code
-        self._formats = formats
+        self._models = models
         self._prepared = prepared
         self.request = system.request_types(project)
         request = pl.Schema({name: TYPES[kind] for name, kind in self.request})
@@ -74,17 +74,23 @@ class SystemWorkshop:
         return labelled_questions(self._system, until, self._versions.frame)
 
     def fit(self, data: TrainingData) -> bytes:
-        """The user's function, and its model in a format that holds no code."""
-        model = self._system.train(data)
-        return self._format(model).dump(model)
+        """The user's function, and its model in a format that holds no code unless the system allows one."""
+        system = self._system
+        return self._models.store(system.train(data), system.allow_formats, where=system.place)
 
-    def model_format(self, model: bytes) -> str:
-        """The name of the format that these bytes are in."""
-        return self._read(model)[0]
+    def model_format(self, model: bytes) -> ModelFormat:
+        """The format that these bytes are in."""
+        return self._models.of(model)
 
     def predict(self, model: bytes, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores of a stored model: what is judged is what would be served."""
-        return self._read(model)[1].predict(matrix)
+        self._check(model)
+        return self._models.predict(model, matrix)
+
+    def prove(self, model: bytes, matrix: NDArray[np.float64]) -> dict[str, Json]:
+        """Whether the model's fast path says the same as its plain one to real rows."""
+        self._check(model)
+        return self._models.prove(model, matrix)
 
     def champion_scores(self, release: str, questions: pl.DataFrame) -> NDArray[np.float64]:
         """The champion with its own features and its own code."""
@@ -95,25 +101,10 @@ class SystemWorkshop:
         assert isinstance(since, datetime)
         facts = reaching(system.feature_set, self._versions.frame, since)
         features = offline_features(system.feature_set, rows, AT, facts)
-        predictor = next(one for one in self._formats if one.name == champion.model_format)
-        return predictor.load(self._blobs.get(champion.model)).predict(encode(features, champion.features))
+        data = self._blobs.get(champion.model)
+        self._models.check(champion.model_format, system.allow_formats, of=f"release {short(release)}")
+        return self._models.predict(data, encode(features, champion.features))
 
-    def _read(self, model: bytes) -> tuple[str, Predictor]:
-        for one in self._formats:
-            try:
-                return one.name, one.load(model)
-            except Corrupt:
-                continue
-        raise InvalidValue("model", "bytes of no known format", allowed=listed(one.name for one in self._formats))
-
-    def _format(self, model: object) -> ModelFormat:
-        for one in self._formats:
-            if one.accepts(model):
-                return one
-        raise InvalidValue(
-            "what the training function returned",
-            type(model).__name__,
-            allowed=listed(one.name for one in self._formats),
-            where=self._system.place,
-            do="return a model that one of these formats can store",
-        )
+    def _check(self, model: bytes) -> None:
+        name, of = self._models.of(model).name, f"system {self._system.name}"
+        self._models.check(name, self._system.allow_formats, of=of)

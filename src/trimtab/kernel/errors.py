@@ -26,6 +26,18 @@ def listed(names: Iterable[object], *, most: int = 12) -> str:
     return f"{line} … ({len(shown)} in all)" if len(shown) > most else line or "nothing"
 
 
+def shown(value: object, *, most: int = 100) -> str:
+    """A value that somebody sent, as one capped line; of one nested deeper than Python can show, its type.
+
+    >>> shown("é"), shown([1, None]), shown("a" * 50, most=5)
+    ("'é'", '[1, None]', "'aaaa")
+    """
+    try:
+        return repr(value)[:most]
+    except RecursionError:
+        return f"a deeply nested {type(value).__name__}"
+
+
 class TrimtabError(Exception):
     """Base of all errors; carries the five parts by name."""
 

@@ -15,6 +15,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
 _PAIR = [high + low for high in _ALPHABET for low in _ALPHABET]  # ten bits at once: each answer has an id
 LENGTH = 26
+BATCH_WORKER = 0xFFF  # the slot of answers to batches, which no worker of a server has
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trimtab.kernel.canonical import Json, JsonMap, digest
 from trimtab.kernel.feature_schema import Feature, feature_from
@@ -24,10 +24,11 @@ class Release:
     training: JsonMap  # dataset versions, period, rows, digest of the training set
     verdicts: tuple[JsonMap, ...]
     environment: JsonMap  # Python and library versions
+    predictor: JsonMap = field(default_factory=dict)  # what was proved of the fast path; empty: nothing
 
     def body(self) -> dict[str, Json]:
         """As stored: the bytes whose SHA-256 names the release."""
-        return {
+        body: dict[str, Json] = {
             "schema": 1,
             "system": self.system,
             "model": self.model,
@@ -42,6 +43,9 @@ class Release:
             "verdicts": [dict(one) for one in self.verdicts],
             "environment": dict(self.environment),
         }
+        if self.predictor:  # left out of older releases, whose bytes must stay what they are
+            body["predictor"] = dict(self.predictor)
+        return body
 
     @property
     def digest(self) -> str:

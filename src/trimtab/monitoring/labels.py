@@ -6,24 +6,53 @@ from datetime import datetime
 
 import polars as pl
 
-from trimtab.kernel.label import Label
+from trimtab.kernel.label import GIVEN_KEY, GIVEN_LABEL, Label
 from trimtab.kernel.moment import aware
 
 
-def join_labels(predictions: pl.LazyFrame, labels: pl.LazyFrame, label: Label, now: datetime) -> pl.DataFrame:
+def join_labels(
+    predictions: pl.LazyFrame,
+    labels: pl.LazyFrame | None,
+    label: Label,
+    now: datetime,
+    given: pl.LazyFrame | None = None,
+) -> pl.DataFrame:
     """Predictions whose label is known at `now`: the prediction's columns, `label` and `label_known_at`.
 
     A label that was corrected counts as it was known last. A prediction without a label is left out, not guessed.
+    See `truth` for the arguments.
     """
-    truth = (
-        labels.filter(pl.col(label.source.known) <= aware(now), pl.col(label.column).is_not_null())
-        .sort(label.source.known, maintain_order=True)
-        .group_by(label.source.keys[0], maintain_order=True)
+    known = truth(label, labels, now, given).with_columns(pl.col("key").cast(pl.String))
+    return predictions.join(known, on="key", how="inner").sort("at", "key").collect()
+
+
+def truth(
+    label: Label, labels: pl.LazyFrame | None, now: datetime, given: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
+    """Of each key what is known last at `now`: `key` and `label` as the label's source has them, `label_known_at`.
+
+    Args:
+        label: what is declared.
+        labels: the rows of its source; None: there are none yet.
+        now: what became known later does not count.
+        given: the rows of its feedback. Of two that became known at one instant, what was given counts.
+    """
+    parts: list[pl.LazyFrame] = []
+    if labels is not None:
+        parts.append(_told(labels, label.source.keys[0], label.column, label.source.known))
+    if given is not None and label.feedback is not None:
+        part = _told(given, GIVEN_KEY, GIVEN_LABEL, label.feedback.known)
+        parts.append(part if not parts else part.cast(parts[0].collect_schema(), strict=False))
+    return (
+        pl.concat(parts)
+        .filter(pl.col("label_known_at") <= aware(now), pl.col("key").is_not_null(), pl.col("label").is_not_null())
+        .sort("label_known_at", maintain_order=True)
+        .group_by("key", maintain_order=True)
         .last()
-        .select(
-            pl.col(label.source.keys[0]).cast(pl.String).alias("key"),
-            pl.col(label.column).alias("label"),
-            pl.col(label.source.known).alias("label_known_at"),
-        )
     )
-    return predictions.join(truth, on="key", how="inner").sort("at", "key").collect()
+
+
+def _told(rows: pl.LazyFrame, key: str, label: str, known: str) -> pl.LazyFrame:
+    return rows.select(
+        pl.col(key).alias("key"), pl.col(label).alias("label"), pl.col(known).alias("label_known_at")
+    )

@@ -13,6 +13,7 @@ from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.evidence import Evidence, evidence_from
 from trimtab.kernel.label import Label
 from trimtab.kernel.moment import aware, from_us, to_us
+from trimtab.kernel.source import Source
 from trimtab.monitoring.labels import join_labels
 from trimtab.monitoring.monitors import Performance
 from trimtab.ports.journal import Journal, JournalReader
@@ -35,14 +36,19 @@ class Measure:
 
     def labelled(self, system: str, label: Label, now: datetime, *, since: datetime | None = None) -> pl.DataFrame:
         """Predictions in the table, asked from `since` on, whose truth is known at `now`."""
-        if not self._tables.exists(PREDICTIONS) or not self._tables.exists(label.source.table):
+        labels, given = self._rows(label.source), self._rows(label.feedback)
+        if not self._tables.exists(PREDICTIONS) or (labels is None and given is None):
             return pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "key": pl.String, "label": pl.Boolean})
-        predictions = self._tables.scan(PREDICTIONS).filter(pl.col("system") == system)
+        # Answers of a batch by a release that somebody asked for were given under no route.
+        predictions = self._tables.scan(PREDICTIONS).filter(pl.col("system") == system, pl.col("generation") > 0)
         if since is not None:  # by partition first: most files are never opened
             day = aware(since).astimezone(UTC).date()
             predictions = predictions.filter(pl.col("date") >= day, pl.col("at") >= aware(since))
         wanted = predictions.select("id", "key", "at", "release", "generation", "score", "others")
-        return join_labels(wanted, self._tables.scan(label.source.table), label, now)
+        return join_labels(wanted, labels, label, now, given)
+
+    def _rows(self, source: Source | None) -> pl.LazyFrame | None:
+        return self._tables.scan(source.table) if source and self._tables.exists(source.table) else None
 
     def due(self, system: str, monitors: Sequence[Performance], now: datetime) -> list[Performance]:
         """Monitors with a month that has settled and was not measured yet."""

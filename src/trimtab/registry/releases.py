@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from trimtab.kernel.canonical import Json, JsonMap, canonical, short
 from trimtab.kernel.errors import NotFound, Refused
+from trimtab.kernel.ledger_entry import LedgerEntry
 from trimtab.kernel.release import Release, release_from
-from trimtab.kernel.route import route_from
+from trimtab.kernel.route import Route, route_from
 from trimtab.kernel.verdict import Outcome, Verdict, worst
 from trimtab.ports.blobs import Blobs
 from trimtab.ports.journal import Journal, JournalReader
 
 KIND = "release"
 ROUTE_MOVED = "route.moved"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A route that was put in force, and what the ledger says of that."""
+
+    route: Route
+    since: datetime
+    actor: str
+    because: str
+    ledger_seq: int
 
 
 class ReleaseReader:
@@ -70,10 +84,28 @@ class ReleaseReader:
         body = None if pointer is None else self._reader.record("route", pointer.value)
         return "" if body is None else route_from({**body, "generation": 0}).champion
 
+    def in_force(self, system: str, at: datetime) -> InForce | None:
+        """The route at an instant; None before the first."""
+        pointer = self._reader.pointer_at(f"route/{system}", at)
+        if pointer is None:
+            return None
+        [entry] = islice(self._reader.entries(after=pointer.ledger_seq - 1), 1)
+        return _in_force(entry, pointer.generation)
+
+    def routes(self, system: str) -> list[InForce]:
+        """All routes that were in force, in order."""
+        moves = self._reader.entries(kind=ROUTE_MOVED, subject=system)
+        return [_in_force(entry, generation) for generation, entry in enumerate(moves, 1)]
+
     def been_in_production(self, system: str) -> list[str]:
         """Digests of all releases that ever were champion, in the order of their first time."""
         moves = self._reader.entries(kind=ROUTE_MOVED, subject=system)
         return list(dict.fromkeys(str(entry.body["champion"]) for entry in moves))
+
+
+def _in_force(entry: LedgerEntry, generation: int) -> InForce:
+    route = route_from({**entry.body, "generation": generation})
+    return InForce(route, entry.at, entry.actor, str(entry.body["because"]), entry.seq)
 
 
 class ReleaseWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -19,9 +20,18 @@ class Answered(msgspec.Struct, omit_defaults=True):
     null: list[str] = msgspec.field(default_factory=list)  # features without a value, of views that are not missing
 
 
+_COLUMNS = frozenset({"id", "key", "release", "score"})
+
+
 class Answer(msgspec.Struct):
     """The answer to one request."""
 
     system: str
     generation: int
     predictions: list[Answered]
+
+
+def details(one: Answered) -> dict[str, Any]:
+    """What is told of a row beside its id, key, release and score."""
+    told: dict[str, Any] = msgspec.to_builtins(one)
+    return {name: value for name, value in told.items() if name not in _COLUMNS}

@@ -2,71 +2,189 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
 import time
-import traceback
-from asyncio import Future
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from trimtab.kernel.errors import RequestInvalid
+from trimtab.kernel.errors import LogUnwritable, RequestInvalid
 from trimtab.kernel.moment import to_us
 from trimtab.ports.clock import Clock
+from trimtab.serving import reporting
 from trimtab.serving.answer import Answer, Answered
-from trimtab.serving.log_writer import LogWriter
+from trimtab.serving.log_writer import Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.released import Serving
 from trimtab.serving.rows import ClockMode, instants, key_of
-from trimtab.serving.scoring import score, without
+from trimtab.serving.scoring import Scored, Scoring, Without
+from trimtab.serving.segment import Record
 from trimtab.serving.wire import Row
 
+_BATCH_ROWS = 256  # of small requests that are answered together; a request is never divided
+_NOTHING: Without = ([], {}, [])
 _REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
+
+
+class Ticket(Protocol):
+    """One request that waits for its answer: either of its methods is called once, in the event loop."""
+
+    rows: Sequence[Row]
+    serving: Serving
+    started_s: float  # by time.perf_counter
+
+    def answered(self, answer: Answer) -> None:
+        """Its records are written: the answer may leave."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """There is none."""
+        ...
+
+
+class Takes(Protocol):
+    """What a log writer does for answers."""
+
+    def take(self, records: Sequence[Record], then: Then) -> list[str]:
+        """Take records: their ids; `then` is told, later, that they are written."""
+        ...
 
 
 class Answering:
     """Belongs to one event loop."""
 
-    def __init__(self, system: str, *, log: LogWriter, clock: Clock, metrics: Metrics, mode: ClockMode) -> None:
+    def __init__(self, system: str, *, log: Takes, clock: Clock, metrics: Metrics, mode: ClockMode) -> None:
         self._system = system
         self._log = log
         self._clock = clock
         self._metrics = metrics
         self._mode: ClockMode = mode
+        self._loop = asyncio.get_running_loop()
+        self._scoring = Scoring(self._unscored, patient=mode == "request")
+        self._serving: Serving | None = None  # that answered last
+        self._waiting: list[Ticket] = []
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
 
-    def answer(
-        self, sent: Sequence[Row], serving: Serving, started_s: float
-    ) -> tuple[Answer, list[str], Future[None]]:
-        """The answer, the release that answers each row, and the future after which the answer may leave."""
-        champion, route = serving.releases[0], serving.route
-        rows, at_us = instants(sent, mode=self._mode, now_us=to_us(self._clock.now()))
-        keys = [key_of(row, champion.key, index) for index, row in enumerate(rows)]
-        scored = score(serving.releases, rows, at_us, failed=self._unscored)
-        latency_us = max(0, int((time.perf_counter() - started_s) * 1e6))
-        by = [digest if (digest := route.answering(key)) in scored else champion.digest for key in keys]
-        records = [
-            (
-                self._system,
-                digest,
-                route.generation,
-                key,
-                at_us[index],
-                sent[index],
-                scored[digest].block.values[index],
-                scored[digest].block.ages_us[index],
-                scored[digest].scores[index],
-                [(other, one.scores[index]) for other, one in scored.items() if other != digest],
-                latency_us,
-            )
-            for index, (key, digest) in enumerate(zip(keys, by, strict=True))
+    def submit(self, ticket: Ticket) -> None:
+        """Answer a request with all others of this turn of the event loop.
+
+        Together they cost one look-up, one call of each model, and one write. A slow model is called with the more
+        rows the busier the worker is, a quick one loses nothing: nobody waits for a batch to fill.
+        """
+        if not self._waiting:
+            self._loop.call_soon(self._answer_all)
+        self._waiting.append(ticket)
+
+    def _answer_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        batch: list[Ticket] = []
+        rows = 0
+        for ticket in waiting:
+            if batch and (ticket.serving is not batch[0].serving or rows + len(ticket.rows) > _BATCH_ROWS):
+                self._answer(batch)
+                batch, rows = [], 0
+            batch.append(ticket)
+            rows += len(ticket.rows)
+        self._answer(batch)
+
+    def _answer(self, batch: Sequence[Ticket]) -> None:
+        try:
+            self._answer_together(batch)
+        except Exception as error:  # of a release, which runs foreign code, or of one request's rows
+            if len(batch) == 1:
+                batch[0].failed(error)
+                return
+            for ticket in batch:  # an answer must not depend on what others ask
+                self._answer([ticket])
+
+    def _answer_together(self, batch: Sequence[Ticket]) -> None:
+        """Score the rows of some requests under one route, and stage their records."""
+        serving = batch[0].serving
+        if serving is not self._serving:
+            self._serving = serving
+            self._scoring.keep(serving.releases)
+        rows, at_us, keys = self._rows(batch, serving.releases[0].key)
+        scored = self._scoring.score(serving.releases, rows, at_us)
+        champion = serving.releases[0]
+        ages_us = scored[champion.digest].block.ages_us
+        self._metrics.looked_up(champion.view_names, ages_us, batch[0].started_s)
+        records = self._records(batch, serving, keys, at_us, scored)
+        told = [
+            # Nothing is missing in most rows, which is seen at once.
+            _NOTHING if None not in one[6] and None not in one[7] else scored[one[1]].without(index)
+            for index, one in enumerate(records)
         ]
-        ids, committed = self._stage(records)
+        answered: list[tuple[Ticket, Answer]] = []
+        # From here on nothing may fail: what is staged is recorded.
+        ids = self._take(records, lambda refused: _written(answered, refused))
         predictions = [
-            Answered(id, key, digest, record[8], *without(scored[digest].release, scored[digest].block, index))
-            for index, (id, key, digest, record) in enumerate(zip(ids, keys, by, records, strict=True))
+            Answered(id, one[3], one[1], one[8], *less) for id, one, less in zip(ids, records, told, strict=True)
         ]
-        return Answer(self._system, route.generation, predictions), by, committed
+        start = 0
+        for ticket in batch:
+            end = start + len(ticket.rows)
+            answer = Answer(self._system, serving.route.generation, predictions[start:end])
+            answered.append((ticket, answer))
+            start = end
+
+    def _rows(self, batch: Sequence[Ticket], key: str) -> tuple[list[Row], list[int], list[str]]:
+        """All rows without `as_of`, their instants and their keys."""
+        now_us = to_us(self._clock.now())
+        rows: list[Row] = []
+        at_us: list[int] = []
+        keys: list[str] = []
+        for ticket in batch:
+            asked, asked_us = instants(ticket.rows, mode=self._mode, now_us=now_us)
+            rows += asked
+            at_us += asked_us
+            keys += [key_of(row, key, index) for index, row in enumerate(asked)]
+        return rows, at_us, keys
+
+    def _records(
+        self,
+        batch: Sequence[Ticket],
+        serving: Serving,
+        keys: Sequence[str],
+        at_us: Sequence[int],
+        scored: Mapping[str, Scored],
+    ) -> list[Record]:
+        """A record of each row, by the release that answers it."""
+        champion, answering, generation = (
+            serving.releases[0].digest,
+            serving.route.answering,
+            serving.route.generation,
+        )
+        rest = {digest: [(one, scored[one].scores) for one in scored if one != digest] for digest in scored}
+        now_s = time.perf_counter()
+        sent = [row for ticket in batch for row in ticket.rows]
+        latency_us = [
+            microseconds
+            for ticket in batch
+            # The clock may be set back.
+            for microseconds in [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
+        ]
+        records: list[Record] = []
+        for index, key in enumerate(keys):
+            digest = answering(key)
+            if digest not in scored:
+                digest = champion
+            own = scored[digest]
+            block = own.block
+            records.append(
+                (
+                    self._system,
+                    digest,
+                    generation,
+                    key,
+                    at_us[index],
+                    sent[index],
+                    block.values[index],
+                    block.ages_us[index],
+                    own.scores[index],
+                    [(one, scores[index]) for one, scores in rest[digest]],
+                    latency_us[index],
+                )
+            )
+        return records
 
     def _unscored(self, release: str, rows: int) -> None:
         self._metrics.unscored(release, rows)
@@ -75,9 +193,9 @@ class Answering:
             self._told_s[release] = now_s
             print_error()
 
-    def _stage(self, records: Sequence[Any]) -> tuple[list[str], Future[None]]:
+    def _take(self, records: Sequence[Any], then: Then) -> list[str]:
         try:
-            return self._log.stage(records)
+            return self._log.take(records, then)
         except (OverflowError, RecursionError) as error:
             raise RequestInvalid(
                 "a row holds a value that cannot be recorded",
@@ -88,7 +206,14 @@ class Answering:
             ) from error
 
 
+def _written(answered: Sequence[tuple[Ticket, Answer]], refused: LogUnwritable | None) -> None:
+    for ticket, answer in answered:
+        if refused is None:
+            ticket.answered(answer)
+        else:
+            ticket.failed(refused)
+
+
 def print_error() -> None:
-    """The exception that is handled now, with its stack; an answer must not fail for want of space for that."""
-    with suppress(OSError):
-        traceback.print_exc(file=sys.stderr)
+    """The exception that is handled now, with its stack."""
+    reporting.process().fault()

@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
+from trimtab.kernel.access_key import Scope
 from trimtab.kernel.errors import TrimtabError
 from trimtab.ports.streams import Accepted, Append, Streams
+from trimtab.serving.problem import Problem
+from trimtab.serving.wire import Schema
 
 _TOGETHER = 64  # requests of one write
 _TOGETHER_BYTES = 8 << 20
 WAITING_BYTES = 64 << 20
+
+
+class RowsWire(Protocol):
+    """One way in which rows of streams come over HTTP."""
+
+    address: str
+    scope: Scope  # that a key must have
+
+    def source_of(self, path: str) -> str:
+        """The stream that an address names; empty if the address is another one's."""
+        ...
+
+    def rows(self, body: bytes) -> bytes:
+        """A request's body as streams read it: {"rows": […]}.
+
+        Raises:
+            RequestInvalid: it is not one of this protocol's.
+        """
+        ...
+
+    def encode(self, source: str, found: Accepted) -> bytes:
+        """The answer to an accepted request."""
+        ...
+
+    def problem(self, error: Exception, path: str) -> Problem:
+        """The answer to a request that was not accepted."""
+        ...
+
+    def described(self) -> Schema:
+        """What OpenAPI 3.1 says to its address."""
+        ...
+
+
 _Waiting: TypeAlias = tuple[Append, asyncio.Future[Accepted | TrimtabError]]
 
 

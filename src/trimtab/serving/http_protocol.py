@@ -1,19 +1,199 @@
-"""uvicorn's HTTP protocol, with errors of HTTP itself answered in the words of every other error."""
+"""uvicorn's HTTP protocol, with a short way for the one address that most requests go to.
+
+A prediction in the native protocol whose head and body came together, on a connection that waits for nothing else,
+is answered without an ASGI task. Everything else goes uvicorn's way: other addresses, bodies that come in pieces,
+pipelined requests, connections whose client reads too slowly, `Expect`, HTTP/1.0. Errors of HTTP itself are
+answered in the words of every other error.
+"""
 
 from __future__ import annotations
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import asyncio
+from typing import Any
 
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
+
+from trimtab.serving.asgi import headers_of
+from trimtab.serving.bounded_protocol import BoundedProtocol
 from trimtab.serving.problem import Problem
 
+_SLACK_S = 1.0  # by which a connection may idle for longer than it should: a timer for each request costs 2 µs
 
-class JsonErrors(HttpToolsProtocol):
-    """Bytes that are no HTTP request get a Problem instead of plain text."""
+
+class _Silent:
+    """In place of the event that an ASGI task would wait for."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+class _Pending:
+    """A request on the short way, as uvicorn looks at it."""
+
+    message_event = _Silent()
+    body = b""
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+
+
+class DataPlaneProtocol(BoundedProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._short_path = self._worker.short_path.encode()
+        self._body: bytes | None = None  # of a request that may go the short way
+        self._idle_since_s = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """A new client, which has as long for its first request as for each next one."""
+        super().connection_made(transport)
+        self._idle_since_s = self.loop.time()
+        self._start_idle_timer(self.timeout_keep_alive)
+
+    def data_received(self, data: bytes) -> None:
+        """One read of the socket."""
+        super().data_received(data)
+        if self._body is not None:
+            self._go_the_long_way(self._body)
+
+    def on_message_begin(self) -> None:
+        """The next request; what an ASGI task would need is made only for one."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        short = (
+            self.url == self._short_path
+            and not self._waits()
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and not self.parser.should_upgrade()
+        )
+        if short:
+            self._body = b""
+        else:
+            self._begin()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._body is None:
+            super().on_body(body)
+        else:
+            self._had_body = True
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        if self._body is None:
+            super().on_message_complete()
+        else:
+            body, self._body = self._body, None
+            pending = _Pending(self.parser.should_keep_alive())
+            self.cycle = pending  # type: ignore[assignment]  # uvicorn asks it for what _Pending has
+            self._worker.predict_short(body, self.headers, lambda found: self._send(pending, found))
 
     def send_400_response(self, msg: str) -> None:
-        """Answer and close; the connection's state is unknown."""
+        """Bytes that are no HTTP request: answer and close; the connection's state is unknown."""
+        self._body = None
         problem = Problem(400, "this is no HTTP request", "the connection", "HTTP/1.1", msg, "send a valid request")
         body = problem.encode()
         head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
         self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._body = None
+        self._cancel_idle_timer()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it has been idle for long enough; else look again later."""
+        self.timeout_keep_alive_task = None
+        if self._waits():
+            return  # its answer starts the timer
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s <= _SLACK_S:
+            super().timeout_keep_alive_handler()
+        else:
+            self._start_idle_timer(left_s)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """The timer is left to find out by itself that the connection is busy."""
+
+    def on_response_complete(self) -> None:
+        """The long way's answer is sent."""
+        self._idle_since_s = self.loop.time()
+        self._cancel_idle_timer()  # uvicorn starts one
+        super().on_response_complete()
+
+    def _send(self, pending: _Pending, found: Problem | bytes) -> None:
+        pending.response_complete = True
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():  # writing to a closed transport would abort the answers behind it
+            return
+        if not isinstance(found, Problem):
+            head, body = _HEAD_200, found
+        else:
+            body = found.encode()
+            lines = [b"%s: %s\r\n" % one for one in headers_of(found)]
+            head = STATUS_LINE[found.status] + b"content-type: application/json\r\n" + b"".join(lines)
+        dates = [b"%s: %s\r\n" % one for one in self.server_state.default_headers]
+        closing = b"" if pending.keep_alive else b"connection: close\r\n"
+        self.transport.write(b"".join((head, *dates, closing, b"content-length: %d\r\n\r\n" % len(body), body)))
+        if not pending.keep_alive:
+            self.transport.close()
+            return
+        self._idle_since_s = self.loop.time()
+        if self.pipeline:
+            self.flow.resume_reading()
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self.timeout_keep_alive_task is None:
+            self._start_idle_timer(self.timeout_keep_alive)
+
+    def _go_the_long_way(self, body: bytes) -> None:
+        """The request at hand becomes an ASGI task after all, with as much of its body as came."""
+        self._body = None
+        self._begin()
+        if body:
+            super().on_body(body)
+
+    def _begin(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
+
+    def _waits(self) -> bool:
+        """Whether a request of this connection has no answer yet."""
+        cycle: Any = self.cycle  # None before the first request, although uvicorn does not say so
+        return cycle is not None and not cycle.response_complete
+
+    def _start_idle_timer(self, after_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(after_s, self.timeout_keep_alive_handler)
+
+    def _cancel_idle_timer(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+
+_HEAD_200 = STATUS_LINE[200] + b"content-type: application/json\r\n"

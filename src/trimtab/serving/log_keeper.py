@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,16 @@ class Written:
     then: Callable[[OSError | None], None] | None  # called in the keeper's thread once flushed, or once that failed
 
 
+@dataclass(frozen=True)
+class Lag:
+    """What was written and is not on the disk yet."""
+
+    commits: int
+    records: int
+    bytes: int
+    seconds: float  # since the oldest was written
+
+
 class LogKeeper:
     """Flushes what was written: within `flush_s`, or at once.
 
@@ -68,6 +79,8 @@ class LogKeeper:
         self._failed = failed
         self._wake = threading.Condition()
         self._work: list[Written] = []
+        self._flushing: list[Written] = []
+        self._since_s = self._flushing_since_s = 0.0  # monotonic, of the oldest of each
         self._to_seal: list[tuple[LiveSegment, Callable[[], None]]] = []
         self._urgent = False
         self._stopping = False
@@ -79,6 +92,7 @@ class LogKeeper:
         with self._wake:
             self._work.append(work)
             if len(self._work) == 1:
+                self._since_s = time.monotonic()
                 self._wake.notify()
 
     def seal(self, live: LiveSegment, then: Callable[[], None]) -> None:
@@ -87,6 +101,15 @@ class LogKeeper:
             self._to_seal.append((live, then))
             self._urgent = True
             self._wake.notify()
+
+    def lag(self) -> Lag:
+        """How far the disk is behind; asked now and then, from any thread."""
+        with self._wake:
+            flushing, work = self._flushing, list(self._work)
+            since_s = self._flushing_since_s if flushing else self._since_s
+        payloads = [payload for one in (*flushing, *work) for payload in one.payloads]
+        seconds = time.monotonic() - since_s if payloads else 0.0
+        return Lag(len(flushing) + len(work), len(payloads), sum(map(len, payloads)), seconds)
 
     def stop(self) -> None:
         """Finish what was taken over and end the thread. What cannot be sealed is left to the next start."""
@@ -104,10 +127,12 @@ class LogKeeper:
                 if self._work and self._flush_s and not self._urgent:
                     self._wake.wait_for(lambda: self._urgent, self._flush_s)
                 work, self._work = self._work, []
+                self._flushing, self._flushing_since_s = work, self._since_s
                 sealing, self._to_seal = self._to_seal, []
                 self._urgent = False
                 stopping = self._stopping
             self._flush(work)
+            self._flushing = []
             left = [one for one in sealing if not self._sealed(*one)]
             with self._wake:
                 self._to_seal = left + self._to_seal

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
 from trimtab.kernel.prediction_id import prediction_id
-from trimtab.serving.log_keeper import LiveSegment, LogKeeper, Written
-from trimtab.serving.segment import Record, encode_record, frame
+from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
+from trimtab.serving.segment import Record, encode_record, frame_head
 from trimtab.serving.segment_folder import SegmentFolder
 
 Mode: TypeAlias = Literal["write", "fsync"]
+Then: TypeAlias = Callable[[LogUnwritable | None], None]
 _REPEAT_S = 5.0  # the same failure is reported once in this time
 
 
@@ -60,16 +61,22 @@ class LogWriter:
         self._live: LiveSegment | None = None
         self._pending = bytearray()
         self._payloads: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Then] = []
         self._seals: set[asyncio.Future[None]] = set()
         self._refuse_until_s = 0.0
         self._refused_with = ""
         self._reported: dict[str, float] = {}
 
     def stage(self, records: Sequence[Record]) -> tuple[list[str], asyncio.Future[None]]:
-        """Take records for the commit of this turn: their ids, and a future that is done once they are written.
+        """As `take`, with a future that is done once they are written; it raises LogUnwritable if that failed."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        return self.take(records, lambda refused: _settle(future, refused)), future
 
-        Nothing may be answered before the future is done. It raises LogUnwritable if they could not be written.
+    def take(self, records: Sequence[Record], then: Then) -> list[str]:
+        """Take records for the commit of this turn, and give them ids.
+
+        Nothing may be answered before `then` is called, which happens in the event loop and never within this call:
+        with None once they are written, or with the reason why they could not be.
 
         Raises:
             LogUnwritable: the disk takes nothing.
@@ -77,18 +84,22 @@ class LogWriter:
         """
         payloads = [encode_record(record) for record in records]
         live = self._live or self._open()
-        number = live.header.number
+        number, worker, pending = live.header.number, self._worker, self._pending
         ids = []
         for record, payload in zip(records, payloads, strict=True):
-            offset = live.size_bytes + len(self._pending)
-            ids.append(prediction_id(record[4] // 1000, self._worker, number, offset))
-            self._pending += frame(payload)
+            ids.append(prediction_id(record[4] // 1000, worker, number, live.size_bytes + len(pending)))
+            pending += frame_head(payload)
+            pending += payload
         self._payloads += payloads
         if not self._waiting:
             self._loop.call_soon(self._commit)
-        future = self._loop.create_future()
-        self._waiting.append(future)
-        return ids, future
+        self._waiting.append(then)
+        return ids
+
+    def lag(self) -> Lag:
+        """What is not on the disk yet; `commits` are those that answers wait for."""
+        lag = self._keeper.lag()
+        return replace(lag, commits=len(self._waiting) + (lag.commits if self._policy.mode == "fsync" else 0))
 
     def turn(self) -> None:
         """Called now and then: ends a segment that has grown old."""
@@ -133,13 +144,13 @@ class LogWriter:
             # Whatever the disk did with this file, the next record begins another one.
             self._end_segment()
             refused = self._refuse(error)
-            self._settle(waiting, refused)
+            _tell(waiting, refused)
             return
         if self._policy.mode == "fsync":
             self._keeper.wrote(Written(live, payloads, lambda error: self._flushed(waiting, error)))
         else:
             self._keeper.wrote(Written(live, payloads, None))
-            self._settle(waiting, None)
+            _tell(waiting, None)
         if live.size_bytes >= self._policy.segment_bytes:
             self._end_segment()
 
@@ -150,29 +161,20 @@ class LogWriter:
         sealed: asyncio.Future[None] = self._loop.create_future()
         self._seals.add(sealed)
         sealed.add_done_callback(self._seals.discard)
-        self._keeper.seal(live, lambda: self._in_loop(self._settle, [sealed], None))
+        self._keeper.seal(live, lambda: self._in_loop(_settle, sealed, None))
 
     def _refuse(self, error: OSError) -> LogUnwritable:
         self._refuse_until_s = time.monotonic() + self._policy.pause_s
         self._refused_with = str(error)
-        self._tell(f"prediction log: {error}; requests are answered with 503")
+        self._say(f"prediction log: {error}; requests are answered with 503")
         return LogUnwritable(str(self._folder.path), got=str(error))
 
-    def _settle(self, futures: Sequence[asyncio.Future[None]], error: LogUnwritable | None) -> None:
-        for future in futures:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-
-    def _flushed(self, waiting: Sequence[asyncio.Future[None]], error: OSError | None) -> None:
+    def _flushed(self, waiting: Sequence[Then], error: OSError | None) -> None:
         refused = None if error is None else LogUnwritable(str(self._folder.path), got=str(error))
-        self._in_loop(self._settle, waiting, refused)
+        self._in_loop(_tell, waiting, refused)
 
     def _keeper_failed(self, live: LiveSegment, error: OSError) -> None:
-        self._tell(f"prediction log: segment {live.header.name}: {error}")
+        self._say(f"prediction log: segment {live.header.name}: {error}")
         self._in_loop(self._abandon, live)
 
     def _abandon(self, live: LiveSegment) -> None:
@@ -181,7 +183,7 @@ class LogWriter:
             self._commit()
             self._end_segment()
 
-    def _tell(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         now_s = time.monotonic()
         if now_s - self._reported.get(text, -_REPEAT_S) >= _REPEAT_S:
             self._reported = {one: at_s for one, at_s in self._reported.items() if now_s - at_s < _REPEAT_S}
@@ -191,3 +193,21 @@ class LogWriter:
     def _in_loop(self, call: Callable[..., None], *args: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *args)
+
+
+def _settle(future: asyncio.Future[None], refused: LogUnwritable | None) -> None:
+    if future.done():
+        return
+    if refused is None:
+        future.set_result(None)
+    else:
+        future.set_exception(refused)
+
+
+def _tell(waiting: Sequence[Then], refused: LogUnwritable | None) -> None:
+    for then in waiting:
+        try:
+            then(refused)
+        except Exception as error:  # the answers behind it must leave all the same
+            context = {"message": "an answer could not be sent", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)

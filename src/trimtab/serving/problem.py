@@ -20,11 +20,24 @@ class Problem:
     allowed: str
     got: str
     do: str
+    challenge: str = ""  # the header www-authenticate, of status 401 and 403
 
     def encode(self) -> bytes:
         """The body: {"error": {"what", "where", "allowed", "got", "do"}}."""
         parts = {name: getattr(self, name) for name in ("what", "where", "allowed", "got", "do")}
         return msgspec.json.encode({"error": parts})
+
+    def line(self) -> str:
+        """The five parts as one line, for protocols whose errors are text."""
+        return f"{self.what}; where: {self.where}; allowed: {self.allowed}; got: {self.got}; do: {self.do}"
+
+
+class Refused(Exception):
+    """A request that is refused with a status of its own."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 def problem_of(error: Exception, path: str) -> Problem:
@@ -33,6 +46,8 @@ def problem_of(error: Exception, path: str) -> Problem:
     A wrong request is the client's (400), an unwritable log or a lost online store passes (503); anything else is
     ours (500): its own words may hold data of other people, so the client learns only where to look.
     """
+    if isinstance(error, Refused):
+        return error.problem
     if isinstance(error, RequestInvalid | LogUnwritable | OnlineStoreUnavailable):
         return Problem(
             400 if isinstance(error, RequestInvalid) else 503,
@@ -54,7 +69,7 @@ def problem_of(error: Exception, path: str) -> Problem:
 
 def no_such_path(path: str, known: Iterable[str]) -> Problem:
     """404."""
-    return Problem(404, "nothing is here", path, listed(known), path, "use one of the addresses listed")
+    return Problem(404, "nothing is here", path, listed(known), path, "use one of them; /openapi.json tells all")
 
 
 def no_such_system(path: str, system: str, served: str) -> Problem:
@@ -73,6 +88,63 @@ def body_too_large(path: str, got: str, limit_bytes: int) -> Problem:
     """413."""
     allowed = f"at most {limit_bytes} bytes"
     return Problem(413, "the request's body is too large", path, allowed, got, "send the rows in several requests")
+
+
+def unsupported_content(path: str, what: str, allowed: str, got: str) -> Problem:
+    """415, of a content type or a content encoding."""
+    return Problem(415, what, path, allowed, got or "none", f"send {allowed}")
+
+
+def coded_body(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
+    """415 to a body that is compressed: how much it unpacks to cannot be bounded beforehand."""
+    coding = next((value.decode("latin-1") for name, value in headers if name == b"content-encoding"), "identity")
+    if coding.strip().lower() == "identity":
+        return None
+    return unsupported_content(path, "the body's coding is not supported", "a body that is not coded", coding[:80])
+
+
+def head_too_large(limit_bytes: int) -> Problem:
+    """431."""
+    allowed = f"at most {limit_bytes} bytes of address and headers"
+    return Problem(
+        431, "the request's head is too large", "the connection", allowed, "more", "send fewer and shorter headers"
+    )
+
+
+def too_many_connections(limit: int) -> Problem:
+    """503."""
+    return Problem(
+        503,
+        "this worker has too many connections",
+        "the connection",
+        f"at most {limit} for each worker",
+        "one more",
+        "send it again in a moment; keep connections open and use them again",
+    )
+
+
+def too_many_waiting(path: str, limit: int) -> Problem:
+    """429."""
+    return Problem(
+        429,
+        "more requests wait for an answer than this worker takes",
+        path,
+        f"at most {limit} requests that wait at once",
+        "one more",
+        "send it again after a moment, send fewer at once, or start more workers",
+    )
+
+
+def not_recorded_in_time(path: str, limit_s: float) -> Problem:
+    """503."""
+    return Problem(
+        503,
+        "the record of the answer did not reach the disk in time",
+        path,
+        f"a record within {limit_s:g} s",
+        "none yet; it may still come, and then counts as an answer that was given",
+        "send it again later; look at the disk of the prediction log",
+    )
 
 
 def body_too_slow(path: str, limit_s: float) -> Problem:

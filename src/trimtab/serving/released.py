@@ -62,6 +62,11 @@ class Released:
         """What answers now; None until a release is loaded."""
         return self._serving
 
+    @property
+    def open(self) -> int:
+        """Requests that are being answered, under this route or an earlier one."""
+        return sum(one.open for one in (self._serving, *self._draining) if one is not None)
+
     def enter(self) -> Serving | None:
         """Begin to answer a request under the newest route that this worker can follow; `leave` must come after."""
         if self._wanted is None and self._follower.changed():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from trimtab.kernel.canonical import Json
-from trimtab.kernel.errors import InvalidValue, NaiveTime, RequestInvalid
+from trimtab.kernel.errors import InvalidValue, NaiveTime, RequestInvalid, shown
 from trimtab.kernel.moment import parse_instant, to_us
 
 ClockMode: TypeAlias = Literal["now", "request"]
 AS_OF = "as_of"
+_PLACE = re.compile(r"instances\[(\d+)\](?:\.(.*))?", re.DOTALL)
 _LATEST_US = to_us(datetime.fromisoformat("9999-12-31T23:59:59+00:00"))
 
 
@@ -46,7 +49,7 @@ def instants(
                     f"'{AS_OF}' is not taken by this server",
                     where=f"instances[{index}].{AS_OF}",
                     allowed="rows without it: each row is answered as of its arrival",
-                    got=repr(row[AS_OF]),
+                    got=shown(row[AS_OF]),
                     do=f"leave '{AS_OF}' out; a server for replay is started with the clock of the request",
                 )
         return rows, [now_us] * len(rows)
@@ -55,11 +58,13 @@ def instants(
 
 
 def key_of(row: dict[str, Json], field: str, index: int) -> str:
-    """The row's key, as text.
+    """The row's key, as text; a new one if the release names no field for it.
 
     Raises:
         RequestInvalid: missing, or neither text nor an integer.
     """
+    if not field:
+        return os.urandom(8).hex()
     value = row.get(field)
     if (isinstance(value, str) and value) or (isinstance(value, int) and not isinstance(value, bool)):
         return str(value)
@@ -67,15 +72,25 @@ def key_of(row: dict[str, Json], field: str, index: int) -> str:
         f"the row has no key '{field}'",
         where=f"instances[{index}].{field}",
         allowed="text that is not empty, or an integer",
-        got="nothing" if field not in row else repr(value)[:100],
+        got="nothing" if field not in row else shown(value),
         do=f"send '{field}' with each row: labels are joined by it",
     )
+
+
+def place(where: str) -> tuple[int, str] | None:
+    """The row, and the field or nothing, that an error about rows names; None for an error about something else.
+
+    >>> place("instances[3].x"), place("instances[3]"), place("body")
+    ((3, 'x'), (3, ''), None)
+    """
+    found = _PLACE.fullmatch(where)
+    return None if found is None else (int(found[1]), found[2] or "")
 
 
 def _instant(value: Json, index: int, now_us: int) -> int:
     if value is None:
         return now_us
-    got = repr(value)[:100]
+    got = shown(value)
     if isinstance(value, int) and not isinstance(value, bool):
         at_us = value
     elif isinstance(value, str):

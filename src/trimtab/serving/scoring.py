@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from trimtab.kernel.canonical import JsonMap
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.served_release import ServedRelease
+from trimtab.serving.aside import Aside, Outcome
+
+_MANY_ROWS = 64  # from here on another core saves more than a change of threads costs
+_QUICK_S = 0.002  # of one call; a release that has not been seen to be as quick scores beside the event loop
+_PATIENCE, _LEAST_S = 1.0, 0.02  # others may take as long again as the champion took, and this at least
+
+# Missing views, those of them that were stale with their ages, features without a value.
+Without: TypeAlias = tuple[list[str], Mapping[str, int], list[str]]
 
 
 @dataclass(frozen=True)
@@ -18,54 +28,99 @@ class Scored:
     block: FeatureBlock
     scores: list[float]
 
+    def without(self, index: int) -> Without:
+        """What a row was scored without. Features of missing views are not named one by one."""
+        ages_us, values = self.block.ages_us[index], self.block.values[index]
+        missing: list[str] = []
+        if None in ages_us:
+            missing = [view for view, age in zip(self.release.view_names, ages_us, strict=True) if age is None]
+        empty: list[str] = []
+        if None in values:
+            named = zip(self.release.feature_names, values, strict=True)
+            empty = [name for name, value in named if value is None and name.partition(".")[0] not in missing]
+        return missing, self.block.stale_us.get(index, {}), empty
 
-def score(
-    releases: Sequence[ServedRelease],
-    rows: Sequence[JsonMap],
-    at_us: Sequence[int],
-    *,
-    failed: Callable[[str, int], None],
-) -> dict[str, Scored]:
-    """What each release says, by digest, the champion first.
 
-    Releases with the same features share one look-up. A canary or shadow that cannot score a request is left out,
-    told to `failed` within the handler of its exception, and costs nobody an answer.
+class Scoring:
+    """The champion scores in the event loop's thread. Others score there if they are quick, else beside it.
 
-    Raises:
-        Exception: whatever the champion, the first of `releases`, raises.
-        ValueError: the champion has not scored each row.
+    An answer waits for the others, for as long again as the champion took: a canary or a shadow that is slower
+    than that, that still scores an earlier request, or that fails, is left out and costs nobody an answer.
+
+    Args:
+        failed: told of a release and the rows that it did not score, within the handler of the exception.
+        patient: wait for all that is scored, however long it takes: a replay must come out the same each time.
     """
-    blocks: dict[str, FeatureBlock] = {}
-    scored: dict[str, Scored] = {}
-    for release in releases:
-        try:
-            block = blocks.get(release.definition)
-            if block is None:
-                block = blocks[release.definition] = release.look_up(rows, at_us)
-            scores = release.score(block)
-            if not len(scores) == len(block.values) == len(rows):
-                raise ValueError(f"{len(rows)} rows, {len(block.values)} looked up, {len(scores)} scores")
-            scored[release.digest] = Scored(release, block, scores)
-        except Exception:
-            if release is releases[0]:
-                raise
-            failed(release.digest, len(rows))
-    return scored
+
+    def __init__(self, failed: Callable[[str, int], None], *, patient: bool = False) -> None:
+        self._failed = failed
+        self._patient = patient
+        self._asides: dict[str, Aside[list[float]]] = {}  # by release
+        self._quick: set[str] = set()
+
+    def score(
+        self, releases: Sequence[ServedRelease], rows: Sequence[JsonMap], at_us: Sequence[int]
+    ) -> dict[str, Scored]:
+        """What each release says, by digest, the champion first. Those with the same features share one look-up.
+
+        Raises:
+            Exception: whatever the champion, the first of `releases`, raises.
+            ValueError: the champion has not scored each row.
+        """
+        champion, *others = releases
+        blocks = {champion.definition: _checked(champion.look_up(rows, at_us), rows)}
+        begun: list[tuple[ServedRelease, Outcome[list[float]] | None]] = []
+        for release in others:
+            try:
+                if release.definition not in blocks:
+                    blocks[release.definition] = _checked(release.look_up(rows, at_us), rows)
+                begun.append((release, self._begin(release, blocks[release.definition])))
+            except Exception:
+                self._failed(release.digest, len(rows))
+        started_s = time.perf_counter()
+        block = blocks[champion.definition]
+        scored = {champion.digest: _scored(champion, block, champion.score(block))}
+        patience_s = None if self._patient else max(_LEAST_S, _PATIENCE * (time.perf_counter() - started_s))
+        for release, outcome in begun:
+            try:
+                block = blocks[release.definition]
+                scores = self._timed(release, block) if outcome is None else outcome.get(patience_s)
+                scored[release.digest] = _scored(release, block, scores)
+            except Exception:
+                self._failed(release.digest, len(rows))
+        return scored
+
+    def keep(self, releases: Sequence[ServedRelease]) -> None:
+        """Forget the threads of all other releases."""
+        digests = {one.digest for one in releases}
+        self._asides = {one: aside for one, aside in self._asides.items() if one in digests}
+        self._quick &= digests
+
+    def _begin(self, release: ServedRelease, block: FeatureBlock) -> Outcome[list[float]] | None:
+        """Have a release score beside the champion; None if it will do so after it."""
+        if len(block.values) < _MANY_ROWS and release.digest in self._quick:
+            return None
+        aside = self._asides.setdefault(release.digest, Aside())
+        outcome = aside.begin(lambda: self._timed(release, block))
+        if outcome is None:
+            raise TimeoutError("it still scores an earlier request")
+        return outcome
+
+    def _timed(self, release: ServedRelease, block: FeatureBlock) -> list[float]:
+        started_s = time.perf_counter()
+        scores = release.score(block)
+        change = self._quick.add if time.perf_counter() - started_s < _QUICK_S else self._quick.discard
+        change(release.digest)
+        return scores
 
 
-def without(
-    release: ServedRelease, block: FeatureBlock, index: int
-) -> tuple[list[str], Mapping[str, int], list[str]]:
-    """What a row was scored without: missing views, those of them that were stale, features without a value.
+def _checked(block: FeatureBlock, rows: Sequence[JsonMap]) -> FeatureBlock:
+    if len(block.values) != len(rows):
+        raise ValueError(f"{len(rows)} rows, {len(block.values)} looked up")
+    return block
 
-    Features of missing views are not named one by one.
-    """
-    ages_us, values = block.ages_us[index], block.values[index]
-    missing: list[str] = []
-    if None in ages_us:
-        missing = [view for view, age in zip(release.view_names, ages_us, strict=True) if age is None]
-    empty: list[str] = []
-    if None in values:
-        named = zip(release.feature_names, values, strict=True)
-        empty = [name for name, value in named if value is None and name.partition(".")[0] not in missing]
-    return missing, block.stale_us.get(index, {}), empty
+
+def _scored(release: ServedRelease, block: FeatureBlock, scores: list[float]) -> Scored:
+    if len(scores) != len(block.values):
+        raise ValueError(f"{len(block.values)} rows, {len(scores)} scores")
+    return Scored(release, block, scores)

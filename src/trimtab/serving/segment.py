@@ -100,7 +100,12 @@ class Segment:
 
 def frame(payload: bytes) -> bytes:
     """A payload as it stands in the file."""
-    return _FRAME.pack(len(payload), crc32(payload)) + payload
+    return frame_head(payload) + payload
+
+
+def frame_head(payload: bytes) -> bytes:
+    """What stands before a payload."""
+    return _FRAME.pack(len(payload), crc32(payload))
 
 
 def footer(count: int, root: bytes) -> bytes:

@@ -43,6 +43,14 @@ class SegmentFolder:
         """Files of one kind (LIVE, SEALED, SET_ASIDE), oldest number first."""
         return sorted(self.path.glob(f"*{ending}"), key=lambda path: _number(path.name))
 
+    def sizes(self, ending: str) -> list[int]:
+        """Bytes of each file of one kind; what is sealed or removed meanwhile is left out."""
+        found = []
+        for path in self.path.glob(f"*{ending}"):
+            with suppress(FileNotFoundError):
+                found.append(path.stat().st_size)
+        return found
+
     def create(self, system: str, worker: int) -> tuple[int, Path, Header]:
         """A new live segment: (file descriptor, path, header), its header written, locked by this process.
 
@@ -63,6 +71,11 @@ class SegmentFolder:
                 os.close(fd)
                 raise
             return fd, path, header
+
+    def claim(self) -> int:
+        """A number for a segment that is written elsewhere; it is never given again."""
+        with self._locked() as counter:
+            return self._claim(counter)
 
     def seal_orphans(self) -> Recovered:
         """Seal the live segments of dead writers. What cannot be sealed is set aside, never thrown away.

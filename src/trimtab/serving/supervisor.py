@@ -7,15 +7,20 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from trimtab.kernel.errors import Busy, TrimtabError, listed
 from trimtab.kernel.route import Route
 from trimtab.ports.route_board import RouteBoard
+from trimtab.serving.counts import Counts
+from trimtab.serving.counts_folder import CountsFolder
+from trimtab.serving.reporting import Event, last_message
 from trimtab.serving.seat import Seat
 from trimtab.serving.segment_folder import SegmentFolder
 
@@ -38,6 +43,7 @@ class _Worker:
     start_after_s: float = 0.0
     wait_s: float = 0.0  # back-off: 0 after a worker that lived
     output_from: int = 0  # the byte where this process's output starts
+    starts: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class Supervisor:
         self.port = settings.port  # after `start`, the real one where 0 was asked for
         self._board = board
         self._segments = SegmentFolder(settings.log_folder)
+        self._counts = CountsFolder.beside(settings.log_folder)
+        self._started_s = 0.0  # since 1970
         self._report = report
         output_folder = settings.output_folder
         output_folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +109,8 @@ class Supervisor:
             raise
         self.port = self._socket.getsockname()[1]
         self._lifeline = os.pipe()
+        self._started_s = time.time()
+        self._count(lambda: self._counts.begin(self._facts()))
         for worker in self._workers:
             self._spawn(worker)
 
@@ -143,7 +153,8 @@ class Supervisor:
                     self._spawn(worker)
                 except OSError as error:
                     worker.start_after_s = time.monotonic() + _LONGEST_WAIT_S
-                    self._report(f"worker {worker.slot} cannot be started: {error}")
+                    told = f"worker {worker.slot} cannot be started: {error}"
+                    self._report(Event(told, "worker.unstartable", worker=worker.slot))
                 self._seal_orphans()
 
     def _bury(self, worker: _Worker, process: subprocess.Popen[bytes]) -> None:
@@ -154,10 +165,13 @@ class Supervisor:
         worker.start_after_s = now_s + worker.wait_s
         worker.process = None
         reason = _last_words(worker.output, worker.output_from)
-        self._report(
+        told = (
             f"worker {worker.slot} (process {process.pid}) ended with {_status(process.returncode)}; "
             f"started again {f'in {worker.wait_s:g} s' if worker.wait_s else 'at once'}{reason and f': {reason}'}"
         )
+        self._report(Event(told, "worker.ended", worker=worker.slot))
+        route = self._route()
+        self._count(lambda: self._counts.bury(() if route is None else route.releases()))
 
     def _kill_stuck(self) -> None:
         """A worker that cannot take over a route keeps the last one; only one that does not turn is replaced."""
@@ -167,16 +181,15 @@ class Supervisor:
             stuck |= slow & set(self._board.silent(route.generation, within_s=0))
         for worker in self._workers:
             if worker.process is not None and worker.process.pid in stuck:
-                self._report(
-                    f"worker {worker.slot} (process {worker.process.pid}) does not turn any more: replaced"
-                )
+                told = f"worker {worker.slot} (process {worker.process.pid}) does not turn any more: replaced"
+                self._report(Event(told, "worker.stuck", worker=worker.slot))
                 worker.process.kill()
 
     def _route(self) -> Route | None:
         try:
             return self._board.current()
         except (TrimtabError, OSError) as error:
-            self._report(f"the board cannot be read: {error}")
+            self._report(Event(f"the board cannot be read: {error}", "board.unreadable"))
             return None
 
     def _spawn(self, worker: _Worker) -> None:
@@ -194,18 +207,40 @@ class Supervisor:
                 process_group=0,  # Ctrl-C in a terminal reaches the supervisor alone, which ends them in order
             )
         worker.started_s = time.monotonic()
+        worker.starts += 1
+        if worker.starts > 1:
+            self._count(lambda: self._counts.tell(self._facts()))
+
+    def _facts(self) -> Counts:
+        """What /metrics says beside what workers count."""
+        python = ".".join(map(str, sys.version_info[:3]))
+        return {
+            "trimtab_start_time_seconds": {(): [self._started_s]},
+            "trimtab_build_info": {(version("trimtab"), python): [1.0]},
+            "trimtab_worker_restarts_total": {
+                (str(worker.slot),): [max(0.0, worker.starts - 1)] for worker in self._workers
+            },
+        }
+
+    def _count(self, write: Callable[[], None]) -> None:
+        """Counts are no reason to keep users waiting, whatever the disk says."""
+        try:
+            write()
+        except OSError as error:
+            self._report(Event(f"metrics of dead workers are lost: {error}", "metrics.lost"))
 
     def _seal_orphans(self) -> None:
         """Not being able to seal must not keep users waiting: what is left is sealed by the next start."""
         try:
             done = self._segments.seal_orphans()
         except OSError as error:
-            self._report(f"segments of dead workers are not sealed yet: {error}")
+            self._report(Event(f"segments of dead workers are not sealed yet: {error}", "segments.unsealed"))
             return
         for name in done.torn:
-            self._report(f"segment {name}: a torn tail was cut off, and kept as {name}.torn")
+            told = f"segment {name}: a torn tail was cut off, and kept as {name}.torn"
+            self._report(Event(told, "segment.torn", "warning"))
         for name in done.corrupt:
-            self._report(f"segment {name} is corrupt: set aside as {name}.corrupt")
+            self._report(Event(f"segment {name} is corrupt: set aside as {name}.corrupt", "segment.corrupt"))
 
     def _lock(self) -> int:
         """The lock belongs to the open file, which workers inherit: it outlives a killed supervisor with them."""
@@ -268,4 +303,4 @@ def _last_words(output: Path, start: int) -> str:
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1].strip() if lines else ""
+    return last_message(lines[-1].strip()) if lines else ""

@@ -8,47 +8,38 @@ the server.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from trimtab.kernel.access_key import Scope
+from trimtab.kernel.errors import RequestInvalid
 from trimtab.ports.streams import Accepted, Append
-from trimtab.serving.answering import Answering, print_error
-from trimtab.serving.appending import WAITING_BYTES, Appending
+from trimtab.serving import openapi
+from trimtab.serving.access import OPEN_PATHS, Access
+from trimtab.serving.answering import print_error
+from trimtab.serving.appending import WAITING_BYTES, Appending, RowsWire
+from trimtab.serving.asgi import Message, Receive, Send, answer
+from trimtab.serving.bodies import Bodies
+from trimtab.serving.exposition import CONTENT_TYPE
+from trimtab.serving.limits import Limits
 from trimtab.serving.metrics import Metrics
+from trimtab.serving.predicting import Predicting, Reply
 from trimtab.serving.problem import (
     Problem,
     body_too_large,
-    body_too_slow,
+    coded_body,
     no_such_path,
     no_such_system,
     not_ready,
-    problem_of,
     wrong_method,
 )
 from trimtab.serving.protocols import source_rows
+from trimtab.serving.protocols.feedback import Feedback
 from trimtab.serving.protocols.native_json import PREDICT, SYSTEMS
+from trimtab.serving.protocols.source_rows import SourceRows
 from trimtab.serving.released import Released, Serving
-from trimtab.serving.wire import Get, Wire
-
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-
-JSON = (b"content-type", b"application/json")
-_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request may take."""
-
-    body_bytes: int = 4 << 20
-    rows: int = 1000
-    body_s: float = 30.0
+from trimtab.serving.wire import Content, Get, Headers, Schema, Wire
 
 
 class Worker:
@@ -59,137 +50,141 @@ class Worker:
         system: str,
         *,
         released: Released,
-        answering: Answering,
+        predicting: Predicting,
         metrics: Metrics,
+        exposed: Callable[[], bytes],
         limits: Limits,
         wires: Sequence[Wire],
+        access: Access,
         appending: Appending | None = None,
     ) -> None:
         self._system = system
         self._released = released
-        self._answering = answering
         self._metrics = metrics
         self._limits = limits
+        self._access = access
+        self._predicting = predicting
+        self._bodies = Bodies(limits)
         self._appending = appending  # None: this server takes no rows
-        self._reading: dict[asyncio.Task[None] | None, float] = {}  # requests whose body is awaited → until when
-        self._late: set[asyncio.Task[None] | None] = set()
+        self._takers: tuple[RowsWire, ...] = (SourceRows(), Feedback(system))
+        self._short_wire, self.short_path = wires[0], wires[0].predicts[0]  # of most requests
         self._predicts = {path: wire for wire in wires for path in wire.predicts}
         self._gets: dict[str, Get] = {
             "/healthz": lambda _path, _serving: b'{"status":"alive"}',
             "/readyz": self._ready,
-            "/metrics": lambda _path, serving: metrics.text(generation=_generation(serving)),
+            "/metrics": lambda _path, _serving: Content(exposed(), CONTENT_TYPE),
         }
         for wire in wires:
             self._gets.update(wire.gets)
+        self._wires = wires
+        self._speakers = {path: wire for wire in wires for path in (*wire.predicts, *wire.gets)}
+        self._gets[openapi.ADDRESS] = self._described
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request."""
         path: str = scope["path"]
         method: str = scope["method"]
         wire = self._predicts.get(path)
+        if not self._access.open and (denied := self._denied(path, scope["headers"])) is not None:
+            await (self._tell(send, path, denied) if wire is None else self._refuse(send, wire, denied))
+            return
         if wire is None:
-            if self._appending is not None and (source := source_rows.source_of(path)):
-                await self._append(source, self._appending, scope, receive, send)
+            if self._appending is not None and (taker := self._taker(path)) is not None:
+                await self._append(taker, self._appending, scope, receive, send)
                 return
             found = self._get(path, method)
-            kind = _TEXT if path == "/metrics" and isinstance(found, bytes) else JSON
-            await _reply(send, found, kind)
+            await self._tell(send, path, found)
         elif method != "POST":
             await self._refuse(send, wire, wrong_method(path, method, "POST"))
         else:
-            body = await self._body(scope, receive)
+            body = await self._bodies.read(scope, receive)
             if isinstance(body, bytes):
                 await self._predict(wire, path, body, scope, send)
             elif body is not None:
                 await self._refuse(send, wire, body)
 
+    def _denied(self, path: str, headers: Headers) -> Problem | None:
+        """What a request is refused with for want of a key; an address that nobody knows asks for any."""
+        if path in OPEN_PATHS:
+            return None
+        scope: Scope | None = "predict" if path in self._predicts or path in self._gets else None
+        if path == "/metrics":
+            scope = "metrics"
+        elif (taker := self._taker(path)) is not None:
+            scope = taker.scope
+        return self._access.check(headers, scope)
+
+    def _taker(self, path: str) -> RowsWire | None:
+        """The protocol that rows sent to this address come by."""
+        return next((one for one in self._takers if one.source_of(path)), None)
+
+    @property
+    def limits(self) -> Limits:
+        """For the protocol below, which reads requests."""
+        return self._limits
+
+    def refused(self, status: int) -> None:
+        """Count a request that the protocol below has refused before it was read."""
+        self._metrics.refused(status)
+
     def turn(self) -> None:
-        """Called every few hundredths of a second: give up bodies that do not arrive. A timer each costs 5 µs."""
-        now_s = time.monotonic()
-        while self._reading and (task := next(iter(self._reading))) and self._reading[task] < now_s:
-            del self._reading[task]
-            self._late.add(task)
-            task.cancel()
+        """Called every few hundredths of a second: see to what does not come in time."""
+        self._access.turn()
+        self._predicting.turn()
+        self._bodies.turn()
 
     async def _predict(self, wire: Wire, path: str, body: bytes, scope: Message, send: Send) -> None:
-        started_s = time.perf_counter()
-        serving = self._released.enter()
-        if serving is None:
-            await self._refuse(send, wire, not_ready(path, self._system))
+        replied: asyncio.Future[Problem | bytes] = asyncio.get_running_loop().create_future()
+        self._predicting.predict(wire, path, body, scope["headers"], lambda found: _settle(replied, found))
+        found = await replied
+        await answer(send, found, wire.refuse(found) if isinstance(found, Problem) else None)
+
+    def predict_short(self, body: bytes, headers: Headers, reply: Reply) -> None:
+        """`predict` for the first address of the first protocol, with what is checked before that elsewhere."""
+        path, limit = self.short_path, self._limits.body_bytes
+        if not self._access.open and (denied := self._access.check(headers, "predict")) is not None:
+            self._metrics.refused(denied.status)
+            reply(denied)
             return
-        problem: Problem | None = None
-        try:
-            asked = wire.decode(body, scope["headers"], max_rows=self._limits.rows)
-            answer, by, committed = self._answering.answer(asked.rows, serving, started_s)
-            encoded = wire.encode(answer, asked)
-            await committed
-        except Exception as error:  # the release runs foreign code: one request's error must stay one answer
-            problem = problem_of(error, path)
-            if problem.status >= 500 and problem.status != 503:
-                print_error()
-        finally:
-            self._released.leave(serving)
-        if problem is not None:
-            await self._refuse(send, wire, problem)
+        if len(body) > limit:
+            self._metrics.refused(413)
+            reply(body_too_large(path, f"{len(body)} bytes", limit))
             return
-        self._metrics.answered(by, time.perf_counter() - started_s)
-        await _reply(send, encoded, JSON)
+        self._predicting.predict(self._short_wire, path, body, headers, reply)
 
     async def _append(
-        self, source: str, appending: Appending, scope: Message, receive: Receive, send: Send
+        self, taker: RowsWire, appending: Appending, scope: Message, receive: Receive, send: Send
     ) -> None:
         path: str = scope["path"]
+        source = taker.source_of(path)
         method: str = scope["method"]
-        body = await self._body(scope, receive) if method == "POST" else wrong_method(path, method, "POST")
+        body = await self._bodies.read(scope, receive) if method == "POST" else wrong_method(path, method, "POST")
         if body is None:
             return
         found: Problem | bytes
         if isinstance(body, Problem):
             found = body
+        elif (coded := coded_body(path, scope["headers"])) is not None:
+            found = coded
         elif appending.full:
             found = source_rows.too_many(path, WAITING_BYTES)
         else:
             done: Accepted | Exception
             try:
-                done = await appending.append(Append(source, body, source_rows.key_of(scope["headers"])))
+                rows = taker.rows(body)
+                done = await appending.append(Append(source, rows, source_rows.key_of(scope["headers"])))
+            except RequestInvalid as error:
+                done = error
             except Exception as error:  # one request's error must stay one answer
                 print_error()
                 done = error
             if isinstance(done, Exception):
-                found = source_rows.problem(done, path)
+                found = taker.problem(done, path)
             else:
-                found = source_rows.encode(source, done)
+                found = taker.encode(source, done)
                 self._metrics.appended(source, done.rows)
         self._metrics.append_answered(found.status if isinstance(found, Problem) else 200)
-        await _reply(send, found, JSON)
-
-    async def _body(self, scope: Message, receive: Receive) -> bytes | Problem | None:
-        """The whole body; None if the client went away."""
-        limit = self._limits.body_bytes
-        for name, value in scope["headers"]:
-            # uvicorn has parsed the number already.
-            if name == b"content-length" and int(value) > limit:
-                return body_too_large(scope["path"], f"{int(value)} bytes", limit)
-        task = asyncio.current_task()
-        self._reading[task] = time.monotonic() + self._limits.body_s
-        try:
-            body = b""
-            more = True
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > limit:
-                    return body_too_large(scope["path"], f"more than {limit} bytes", limit)
-        except asyncio.CancelledError:
-            if task is None or task not in self._late:
-                raise
-            task.uncancel()
-            return body_too_slow(scope["path"], self._limits.body_s)
-        finally:
-            self._reading.pop(task, None)
-            self._late.discard(task)
-        return None if message["type"] == "http.disconnect" else body
+        await answer(send, found)
 
     def _get(self, path: str, method: str) -> Problem | bytes:
         """Everything but predictions."""
@@ -200,8 +195,30 @@ class Worker:
             return wrong_method(path, method, "GET")
         if path.startswith(SYSTEMS) and path.endswith(PREDICT) and len(path) > len(SYSTEMS) + len(PREDICT):
             return no_such_system(path, path[len(SYSTEMS) : -len(PREDICT)], self._system)
-        rows = () if self._appending is None else (source_rows.ADDRESS,)
-        return no_such_path(path, (*self._predicts, *rows, *self._gets))
+        wire = self._speaker(path)
+        if wire is not None:
+            return no_such_path(path, (*wire.predicts, *wire.gets))
+        rows = () if self._appending is None else (one.address for one in self._takers)
+        return no_such_path(path, (*self._predicts, *rows, *(self._gets.keys() - self._speakers.keys())))
+
+    def _speaker(self, path: str) -> Wire | None:
+        """The protocol that an address belongs to, also one that nobody answers."""
+        below = (wire for wire in self._wires if wire.prefix and path.startswith(wire.prefix))
+        return self._speakers.get(path) or next(below, None)
+
+    async def _tell(self, send: Send, path: str, found: Problem | bytes) -> None:
+        """The answer to anything but a prediction."""
+        wire = self._speaker(path)
+        await answer(send, found, wire.refuse(found) if wire and isinstance(found, Problem) else None)
+
+    def _described(self, _path: str, serving: Serving | None) -> bytes:
+        row: Schema = {"type": "object"}  # until a release says more
+        if serving is not None:
+            row = openapi.row(serving.releases[0].request, serving.releases[0].key)
+        rows = () if self._appending is None else self._takers
+        own = {**openapi.own_paths(), **{one.address: one.described() for one in rows}}
+        parts = [own, *(wire.paths(row) for wire in self._wires)]
+        return openapi.document(self._system, parts, keys=not self._access.open)
 
     def _ready(self, path: str, serving: Serving | None) -> Problem | bytes:
         if serving is None:
@@ -217,26 +234,9 @@ class Worker:
 
     async def _refuse(self, send: Send, wire: Wire, problem: Problem) -> None:
         self._metrics.refused(problem.status)
-        await _reply(send, problem, JSON, wire.refuse(problem))
+        await answer(send, problem, wire.refuse(problem))
 
 
-def _generation(serving: Serving | None) -> int:
-    return 0 if serving is None else serving.route.generation
-
-
-async def _reply(
-    send: Send, found: Problem | bytes, kind: tuple[bytes, bytes], refusal: bytes | None = None
-) -> None:
-    if isinstance(found, Problem):
-        status, body = found.status, refusal or found.encode()
-    else:
-        status, body = 200, found
-    headers = [kind, (b"content-length", str(len(body)).encode())]
-    if isinstance(found, Problem) and status == 405:
-        headers.append((b"allow", found.allowed.encode()))
-    if isinstance(found, Problem) and status == 408:
-        headers.append((b"connection", b"close"))
-    if isinstance(found, Problem) and status == 503:
-        headers.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _settle(future: asyncio.Future[Problem | bytes], found: Problem | bytes) -> None:
+    if not future.done():  # the client may have gone away
+        future.set_result(found)

@@ -28,7 +28,7 @@ from trimtab.stats.roc_auc import roc_auc
 from trimtab.system import System
 from trimtab.training.pipeline import AT, LABEL
 from trimtab.training.training_data import TrainingData, encode, learn_features
-from trimtab.wiring import FORMATS
+from trimtab.wiring import MODELS
 
 BEFORE = "_before"  # the last instant before the event that is asked about
 _KNOWN = "_known"  # when the label became known
@@ -160,8 +160,8 @@ def _learnt(system: System, rows: pl.DataFrame, features: pl.DataFrame, period: 
     learnt, truth = features.filter(known), rows.filter(known)[LABEL].to_numpy()
     schema = learn_features(learnt, learnt.columns)
     model = system.train(TrainingData(encode(learnt, schema), truth, schema, seed=_SEED))
-    stored = next(one for one in FORMATS if one.accepts(model))
-    predictor = stored.load(stored.dump(model))
+    stored = MODELS.store(model, system.allow_formats, where=system.place)
+    predictor = MODELS.of(stored).load(stored)
     return lambda asked: predictor.predict(encode(asked, schema))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from trimtab.kernel.errors import ServerUnavailable
@@ -14,11 +14,15 @@ from trimtab.serving.supervisor import Supervisor
 from trimtab.wiring import Stores, supervisor_settings
 
 _START_WITHIN_S = 30.0
+LOOPBACK = "127.0.0.1"  # a replay asks for no keys, wherever the project's server listens
 
 
-def worker_command(stores: Stores, system: str, *, replay: bool) -> Callable[[Seat], list[str]]:
-    """The command line of a worker with a given seat."""
+def worker_command(
+    stores: Stores, system: str, *, replay: bool, settings: Mapping[str, str] | None = None
+) -> Callable[[Seat], list[str]]:
+    """The command line of a worker with a given seat, and with settings in place of the project's."""
     mode = ["--replay"] if replay else []
+    mode += [f"--set={name}={value}" for name, value in (settings or {}).items()]
     folder = str(stores.project.folder)
     return lambda seat: [sys.executable, "-m", "trimtab.cli.worker", folder, system, *mode, *seat.arguments()]
 
@@ -35,7 +39,7 @@ def replay_server(stores: Stores, system: str, report: Callable[[str], None]) ->
     board = stores.board(system)
     supervisor = Supervisor(
         worker_command(stores, system, replay=True),
-        supervisor_settings(stores.project, workers=int(settings["workers"]), host=settings["host"], port=0),
+        supervisor_settings(stores.project, workers=int(settings["workers"]), host=LOOPBACK, port=0),
         board=board,
         report=report,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from trimtab.kernel.errors import Misdeclared, TrimtabError, listed
-from trimtab.kernel.label import KINDS, Label
+from trimtab.kernel.label import GIVEN_KEY, GIVEN_LABEL, KINDS, Label
 from trimtab.kernel.question import Question
 
 
@@ -33,6 +33,8 @@ def check_label(label: Label, question: Question, schemas: Mapping[str, pl.Schem
     if schema is not None:
         yield from _column(label, schema)
         yield from _key(label, question, schema, schemas.get(question.source.name, pl.Schema()))
+    if schema is not None and label.feedback is not None:
+        yield from _feedback(label, schema, schemas.get(label.feedback.name, pl.Schema()))
 
 
 def _column(label: Label, schema: pl.Schema) -> Iterator[TrimtabError]:
@@ -57,6 +59,34 @@ def _column(label: Label, schema: pl.Schema) -> Iterator[TrimtabError]:
             got=str(kind),
             do="convert the column where the source is read",
         )
+
+
+def _feedback(label: Label, schema: pl.Schema, given: pl.Schema) -> Iterator[TrimtabError]:
+    assert label.feedback is not None
+    if label.feedback is label.source or not {GIVEN_KEY, GIVEN_LABEL} <= set(given):
+        yield Misdeclared(
+            "label",
+            label.column,
+            "has a feedback that is none",
+            where=label.place,
+            allowed="a source that trimtab.feedback() has declared, beside the label's own",
+            got=f"source '{label.feedback.name}'",
+            do="declare feedback = trimtab.feedback(), or leave it out",
+        )
+    elif label.column in schema and not _one_kind(schema[label.column], given[GIVEN_LABEL]):
+        yield Misdeclared(
+            "label",
+            label.column,
+            "has another type than the labels that are sent for it",
+            where=label.place,
+            allowed=f"{schema[label.column]}, as of '{label.column}' in source '{label.source.name}'",
+            got=f"{given[GIVEN_LABEL]}, of '{GIVEN_LABEL}' in source '{label.feedback.name}'",
+            do=f"declare trimtab.feedback(label=pl.{schema[label.column]})",
+        )
+
+
+def _one_kind(one: pl.DataType, other: pl.DataType) -> bool:
+    return one == other or (one.is_integer() and other.is_integer()) or (one.is_float() and other.is_float())
 
 
 def _key(label: Label, question: Question, schema: pl.Schema, asked: pl.Schema) -> Iterator[TrimtabError]:

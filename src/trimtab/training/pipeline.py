@@ -136,6 +136,7 @@ def keep(spec: JsonMap, rows: pl.DataFrame, judged: pl.DataFrame, model: bytes) 
         "last_at": _iso(rows, -1),
         "base_rate": float(rows[LABEL].cast(pl.Float64).to_numpy().mean()),
         "features": [one.body() for one in features],
+        "predictor": shop.prove(model, encode(rows, features)),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import UnknownName
 from trimtab.training.spec import TrainingSpec
 from trimtab.training.training_data import TrainingData
@@ -28,6 +29,10 @@ class Workshop(Protocol):
 
     def predict(self, model: bytes, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores of a stored model, shape (rows,)."""
+        ...
+
+    def prove(self, model: bytes, matrix: NDArray[np.float64]) -> dict[str, Json]:
+        """Whether a stored model's fast path says the same as its plain one to real rows, with the numbers."""
         ...
 
     def champion_scores(self, release: str, questions: pl.DataFrame) -> NDArray[np.float64]:

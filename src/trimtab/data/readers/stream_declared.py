@@ -13,6 +13,7 @@ class Stream:
 
     columns: tuple[tuple[str, pl.DataType], ...]
     place: str = field(compare=False)
+    completed: tuple[str, ...] = ()  # columns that ingest completes where a row leaves them out
 
     @property
     def schema(self) -> pl.Schema:

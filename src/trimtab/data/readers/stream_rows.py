@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 import polars as pl
 
-from trimtab.kernel.errors import RequestInvalid, RowsRefused, listed
+from trimtab.kernel.errors import RequestInvalid, RowsRefused, listed, shown
 
 INSTANT = pl.Datetime("us", "UTC")
 OLDEST, NEWEST = (
@@ -242,7 +242,7 @@ def _holds(held: pl.DataType, kind: pl.DataType) -> bool:
 
 
 def _shown(value: object) -> str:
-    return "null" if value is None else repr(value)[:100]
+    return "null" if value is None else shown(value)
 
 
 def _told(kind: pl.DataType) -> str:

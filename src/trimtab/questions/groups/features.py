@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from trimtab.features.given import looked_up
 from trimtab.house.feature_catalogue import catalogue
 from trimtab.house.parity import parity_of
 from trimtab.kernel.canonical import short
@@ -31,7 +32,9 @@ def _parity(today: Today) -> str:
         pl.col("date").is_in(newest["at"].dt.date().unique().implode())
     )
     rows = (
-        table.filter(pl.col("id").is_in(newest["id"].implode())).select("id", "at", "request", "features").collect()
+        table.filter(pl.col("id").is_in(newest["id"].implode()), looked_up())
+        .select("id", "at", "request", "features")
+        .collect()
     )
     found = parity_of(today.house, champion.digest, rows)
     values = counted(rows.height * len(champion.features), "value")
@@ -55,6 +58,7 @@ def _ages(today: Today) -> dict[str, pl.Series]:
         return {}
     views = today.house.code.system(today.champion).feature_set.stored
     mine = today.answers.filter(pl.col("release") == today.champion.digest)["ages_us"]
+    mine = mine.filter(mine.list.len() > 0)  # of the others, whose features came with them, nothing was looked up
     return {view.name: mine.list.get(place) for place, view in enumerate(views)} if mine.len() else {}
 
 

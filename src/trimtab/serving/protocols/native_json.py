@@ -7,6 +7,9 @@ What a row was answered without is told with it: in "missing" the views that had
 as nulls; in "stale" those of them whose newest fact was too old, with its age in microseconds; in "null" features
 without a value whose view did have a fact. "stale" and "null" are left out where there is nothing to tell.
 
+A row may bring all features of the release itself: {key: …, "features": {"view.column": value, …}}. Then nothing is
+looked up, and the other fields may be left out.
+
 `as_of` (ISO 8601 with a zone, or microseconds since 1970 UTC) is taken only by a server that was started for
 replay or simulation; elsewhere a client could choose what the features knew.
 """
@@ -20,9 +23,10 @@ import msgspec
 
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.serving.answer import Answer
+from trimtab.serving.openapi import JSON, NUMBER, PROBLEM, STRING, WHOLE, body, many, post, record
 from trimtab.serving.problem import Problem
 from trimtab.serving.rows import check_number
-from trimtab.serving.wire import Asked, Get, Headers, Row
+from trimtab.serving.wire import Asked, Fields, Get, Headers, Row, Schema
 
 SYSTEMS, PREDICT = "/v1/systems/", "/predict"
 _SHAPE = '{"instances": [{field: value, …}, …]}'
@@ -40,11 +44,12 @@ class NativeJson:
     """Implements Wire."""
 
     gets: Mapping[str, Get] = {}
+    prefix = ""
 
     def __init__(self, system: str) -> None:
         self.predicts: Sequence[str] = (f"{SYSTEMS}{system}{PREDICT}",)
 
-    def decode(self, body: bytes, headers: Headers, *, max_rows: int) -> Asked:  # noqa: ARG002 - Wire's
+    def decode(self, body: bytes, headers: Headers, *, max_rows: int, fields: Fields) -> Asked:  # noqa: ARG002 - Wire's
         """The list of instances."""
         return Asked(decode(body, max_rows=max_rows))
 
@@ -55,6 +60,15 @@ class NativeJson:
     def refuse(self, problem: Problem) -> bytes:
         """The five parts of the error."""
         return problem.encode()
+
+    def paths(self, row: Schema) -> Mapping[str, Schema]:
+        """Its one address."""
+        told = {"id": STRING, "key": STRING, "release": STRING, "score": NUMBER, "missing": many(STRING)}
+        answered = record(told, {"stale": {"type": "object"}, "null": many(STRING)})
+        answer = record({"system": STRING, "generation": WHOLE, "predictions": many(answered)})
+        asked = body({"instances": many(row, at_least=1)})
+        told_of = post("Answers to rows, each recorded", {JSON: asked}, {JSON: answer}, error=PROBLEM)
+        return dict.fromkeys(self.predicts, told_of)
 
 
 def decode(body: bytes, *, max_rows: int) -> list[Row]:

@@ -77,10 +77,9 @@ def _facts(one: Explanation, zone: str) -> Iterator[tuple[str, str]]:
     yield "release", f"{short(asked.release)}, route generation {asked.generation}"
     if asked.others:
         yield "also scored", ", ".join(f"{number(score)} by {short(name)}" for name, score in asked.others)
-    yield (
-        "deployed",
-        f"{minute(by.at, zone)} by {by.actor}: {by.body.get('because', UNKNOWN)} (ledger entry {by.seq})",
-    )
+    if by is not None:
+        because = by.body.get("because", UNKNOWN)
+        yield "deployed", f"{minute(by.at, zone)} by {by.actor}: {because} (ledger entry {by.seq})"
     rows = training.get("rows")
     if isinstance(rows, int):
         yield "trained on", f"{rows:,} rows, {_date(training.get('first_at'))} to {_date(training.get('last_at'))}"

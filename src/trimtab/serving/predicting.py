@@ -1,0 +1,142 @@
+"""Requests for predictions: each is decoded, waits for its answer, and gets it in the words of its protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from trimtab.serving.answer import Answer
+from trimtab.serving.answering import Answering, print_error
+from trimtab.serving.limits import Limits
+from trimtab.serving.metrics import Metrics
+from trimtab.serving.problem import (
+    Problem,
+    Refused,
+    coded_body,
+    not_ready,
+    not_recorded_in_time,
+    problem_of,
+    too_many_waiting,
+)
+from trimtab.serving.released import Released, Serving
+from trimtab.serving.wire import Asked, Headers, Row, Wire
+
+Reply: TypeAlias = Callable[[Problem | bytes], None]
+Traced: TypeAlias = Callable[[str, Headers, Reply], Reply]  # of a path: a reply that tells what became of it
+
+
+def _nobody(_: Problem | bytes) -> None:
+    """In place of a client that has its answer."""
+
+
+class _Ticket:
+    """Implements Ticket."""
+
+    __slots__ = ("asked", "owner", "path", "reply", "rows", "serving", "started_s", "wire")
+
+    asked: Asked
+    rows: Sequence[Row]
+
+    def __init__(
+        self, owner: Predicting, wire: Wire, path: str, serving: Serving, started_s: float, reply: Reply
+    ) -> None:
+        self.owner, self.wire, self.path, self.reply = owner, wire, path, reply
+        self.serving, self.started_s = serving, started_s
+
+    def answered(self, answer: Answer) -> None:
+        """Have it leave."""
+        self._reply(self.owner.answered(self, answer))
+
+    def failed(self, error: Exception) -> None:
+        """Say what went wrong."""
+        self._reply(self.owner.failed(self, error))
+
+    def give_up(self, problem: Problem) -> None:
+        """Tell the client that its answer takes too long. Whatever comes of it later is told to nobody."""
+        self._reply(problem)
+
+    def _reply(self, found: Problem | bytes) -> None:
+        reply, self.reply = self.reply, _nobody
+        reply(found)
+
+
+class Predicting:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self,
+        system: str,
+        *,
+        released: Released,
+        answering: Answering,
+        metrics: Metrics,
+        limits: Limits,
+        traced: Traced | None = None,
+    ) -> None:
+        self._traced = traced  # None: nothing is
+        self._system = system
+        self._released = released
+        self._answering = answering
+        self._metrics = metrics
+        self._limits = limits
+        self._waiting: dict[_Ticket, None] = {}  # in the order of their arrival
+
+    def turn(self) -> None:
+        """Of a disk that hangs no answer is awaited for ever; the route and the log wait for it all the same."""
+        until_s = time.perf_counter() - self._limits.answer_s
+        while self._waiting and (ticket := next(iter(self._waiting))).started_s < until_s:
+            del self._waiting[ticket]
+            self._metrics.refused(503)
+            ticket.give_up(not_recorded_in_time(ticket.path, self._limits.answer_s))
+
+    def predict(self, wire: Wire, path: str, body: bytes, headers: Headers, reply: Reply) -> None:
+        """Answer one request: `reply` is called once, now or when the records are written."""
+        started_s = time.perf_counter()
+        if self._traced is not None:
+            reply = self._traced(path, headers, reply)
+        if len(self._waiting) >= self._limits.waiting:
+            self._metrics.refused(429)
+            reply(too_many_waiting(path, self._limits.waiting))
+            return
+        serving = self._released.enter()
+        if serving is None:
+            self._metrics.refused(503)
+            reply(not_ready(path, self._system))
+            return
+        ticket = _Ticket(self, wire, path, serving, started_s, reply)
+        try:
+            ticket.asked = wire.decode(
+                body, headers, max_rows=self._limits.rows, fields=serving.releases[0].request
+            )
+        except Exception as error:  # one request's error must stay one answer
+            coded = coded_body(path, headers)
+            ticket.failed(error if coded is None else Refused(coded))
+            return
+        ticket.rows = ticket.asked.rows
+        self._waiting[ticket] = None
+        self._answering.submit(ticket)
+
+    def answered(self, ticket: _Ticket, answer: Answer) -> Problem | bytes:
+        """An answer whose records are written, as it leaves."""
+        self._waiting.pop(ticket, None)
+        self._released.leave(ticket.serving)
+        try:
+            encoded = ticket.wire.encode(answer, ticket.asked)
+        except Exception as error:
+            return self._problem(error, ticket)
+        self._metrics.answered(answer.predictions, time.perf_counter() - ticket.started_s)
+        return encoded
+
+    def failed(self, ticket: _Ticket, error: Exception) -> Problem:
+        """A request without an answer."""
+        self._waiting.pop(ticket, None)
+        self._released.leave(ticket.serving)
+        return self._problem(error, ticket)
+
+    def _problem(self, error: Exception, ticket: _Ticket) -> Problem:
+        problem = problem_of(error, ticket.path)
+        if problem.status >= 500 and problem.status != 503:
+            print_error()
+        self._metrics.refused(problem.status, ticket.serving.route.champion)
+        return problem
