@@ -81,7 +81,7 @@ def answer_all(folder: Path, turns: Sequence[Sequence[Asked]], **policy: Any) ->
         log = LogWriter(
             SegmentFolder(folder), system=SYSTEM, worker=0, policy=LogPolicy(**policy), report=lambda _: None
         )
-        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="now")
+        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="request")
         for requests in turns:
             for one in requests:
                 answering.submit(one)

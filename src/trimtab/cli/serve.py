@@ -1,4 +1,4 @@
-"""Serve a model that exists already, from MLflow's registry or a folder, without a project of your own."""
+"""Serve a model that exists already, from MLflow's registry or a folder."""
 
 from __future__ import annotations
 

@@ -40,10 +40,9 @@ class Outcome(Generic[T]):
             raise self._error
         return self._value  # type: ignore[return-value]
 
-    @property
-    def done(self) -> bool:
-        """Whether there is anything to get."""
-        return self._done.is_set()
+    def wait(self, within_s: float | None) -> bool:
+        """Whether there is anything to get, now or within a time."""
+        return self._done.wait(within_s)
 
 
 class Aside(Generic[T]):
@@ -53,11 +52,11 @@ class Aside(Generic[T]):
         self._work: SimpleQueue[tuple[Outcome[T], Callable[[], T]]] = SimpleQueue()
         self._last: Outcome[T] | None = None
 
-    def begin(self, call: Callable[[], T]) -> Outcome[T] | None:
-        """Have a piece of work done; None if the last one still is."""
+    def begin(self, call: Callable[[], T], within_s: float | None) -> Outcome[T] | None:
+        """Have a piece of work done; None if the last one is not done within a time."""
         if self._last is None:
             threading.Thread(target=self._run, name="aside", daemon=True).start()
-        elif not self._last.done:
+        elif not self._last.wait(within_s):
             return None
         self._last = Outcome()
         self._work.put((self._last, call))

@@ -13,8 +13,10 @@ from trimtab.ports.served_release import ServedRelease
 from trimtab.serving.aside import Aside, Outcome
 
 _MANY_ROWS = 64  # from here on another core saves more than a change of threads costs
-_QUICK_S = 0.002  # of one call; a release that has not been seen to be as quick scores beside the event loop
+_QUICK_S = 0.002  # of one call: who is as quick scores in the event loop's thread
+_SLOW_CALLS = 3  # one after the other: fewer may be the machine's fault
 _PATIENCE, _LEAST_S = 1.0, 0.02  # others may take as long again as the champion took, and this at least
+_FIRST_S = 0.25  # a release that has never scored may take this long, once
 
 # Missing views, those of them that were stale with their ages, features without a value.
 Without: TypeAlias = tuple[list[str], Mapping[str, int], list[str]]
@@ -56,7 +58,8 @@ class Scoring:
         self._failed = failed
         self._patient = patient
         self._asides: dict[str, Aside[list[float]]] = {}  # by release
-        self._quick: set[str] = set()
+        self._seen: set[str] = set()
+        self._slow_calls: dict[str, int] = {}  # by release, in a row
 
     def score(
         self, releases: Sequence[ServedRelease], rows: Sequence[JsonMap], at_us: Sequence[int]
@@ -79,12 +82,23 @@ class Scoring:
                 self._failed(release.digest, len(rows))
         started_s = time.perf_counter()
         block = blocks[champion.definition]
-        scored = {champion.digest: _scored(champion, block, champion.score(block))}
-        patience_s = None if self._patient else max(_LEAST_S, _PATIENCE * (time.perf_counter() - started_s))
+        try:
+            scored = {champion.digest: _scored(champion, block, champion.score(block))}
+        except Exception:
+            for _, outcome in begun:  # rows that did not break it are scored again, one request at a time
+                if outcome is not None:
+                    outcome.wait(None if self._patient else _LEAST_S)
+            raise
+        patience_s = max(_LEAST_S, _PATIENCE * (time.perf_counter() - started_s))
         for release, outcome in begun:
+            if self._patient:
+                within_s = None
+            else:
+                within_s = patience_s if release.digest in self._seen else _FIRST_S
+                self._seen.add(release.digest)
             try:
                 block = blocks[release.definition]
-                scores = self._timed(release, block) if outcome is None else outcome.get(patience_s)
+                scores = self._timed(release, block) if outcome is None else outcome.get(within_s)
                 scored[release.digest] = _scored(release, block, scores)
             except Exception:
                 self._failed(release.digest, len(rows))
@@ -94,14 +108,15 @@ class Scoring:
         """Forget the threads of all other releases."""
         digests = {one.digest for one in releases}
         self._asides = {one: aside for one, aside in self._asides.items() if one in digests}
-        self._quick &= digests
+        self._seen &= digests
+        self._slow_calls = {one: calls for one, calls in self._slow_calls.items() if one in digests}
 
     def _begin(self, release: ServedRelease, block: FeatureBlock) -> Outcome[list[float]] | None:
         """Have a release score beside the champion; None if it will do so after it."""
-        if len(block.values) < _MANY_ROWS and release.digest in self._quick:
+        if len(block.values) < _MANY_ROWS and self._slow_calls.get(release.digest, _SLOW_CALLS) < _SLOW_CALLS:
             return None
         aside = self._asides.setdefault(release.digest, Aside())
-        outcome = aside.begin(lambda: self._timed(release, block))
+        outcome = aside.begin(lambda: self._timed(release, block), None if self._patient else 0.0)
         if outcome is None:
             raise TimeoutError("it still scores an earlier request")
         return outcome
@@ -109,8 +124,8 @@ class Scoring:
     def _timed(self, release: ServedRelease, block: FeatureBlock) -> list[float]:
         started_s = time.perf_counter()
         scores = release.score(block)
-        change = self._quick.add if time.perf_counter() - started_s < _QUICK_S else self._quick.discard
-        change(release.digest)
+        quick = time.perf_counter() - started_s < _QUICK_S
+        self._slow_calls[release.digest] = 0 if quick else self._slow_calls.get(release.digest, _SLOW_CALLS) + 1
         return scores
 
 
