@@ -73,6 +73,7 @@ def ls(as_json: Annotated[bool, _JSON] = False) -> None:
     screen.title("keys", "asked of every request" if keys_required(project) else "not asked: loopback only")
     if not found:
         screen.note(f"none yet; make one: trimtab keys add NAME --scope {'|'.join(SCOPES)}")
+        return
     screen.table(
         ("name", "may", "made", "until", "key"),
         [

@@ -113,7 +113,7 @@ def _scopes(name: str, scopes: Sequence[str]) -> tuple[Scope, ...]:
         )
     for one in scopes:
         if one not in SCOPES:
-            raise UnknownName("scope", one, SCOPES)
+            raise UnknownName("scope", one, SCOPES, do="use one or several of them")
     if not scopes:
         raise InvalidValue("--scope", "nothing", allowed=listed(SCOPES))
     return tuple(one for one in SCOPES if one in scopes)

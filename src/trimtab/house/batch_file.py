@@ -12,7 +12,7 @@ import polars as pl
 
 from trimtab.features.request_frame import TYPES, request_columns
 from trimtab.kernel.canonical import Json
-from trimtab.kernel.errors import InvalidValue, RequestInvalid, TrimtabError, listed
+from trimtab.kernel.errors import InvalidValue, NotFound, RequestInvalid, TrimtabError, listed
 from trimtab.kernel.moment import from_us, parse_instant, to_us
 from trimtab.serving.rows import AS_OF, key_of
 
@@ -37,6 +37,7 @@ class BatchFile:
         """Look at its columns.
 
         Raises:
+            NotFound: there is no such file.
             InvalidValue: no .parquet or .csv file that can be read.
             RequestInvalid: a field has no column, or one that cannot be of its type.
         """
@@ -200,8 +201,10 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 
 def _refuse(path: Path) -> None:
-    if path.suffix not in _ENDINGS or not path.is_file():
+    if path.suffix not in _ENDINGS:
         raise InvalidValue("--batch", str(path), allowed=f"a file that ends in {' or '.join(_ENDINGS)}")
+    if not path.is_file():
+        raise NotFound("file of rows", str(path), allowed="a file that can be read", do="look at the path again")
 
 
 def _exactly(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:

@@ -30,6 +30,8 @@ _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 _BEHIND_S = 1.0  # a worker that is behind the route and whose loop has not turned for this long is replaced
 _STUCK_S = 15.0  # so is one whose loop has not turned for this long, whatever it follows
 _OUTPUT_BYTES = 1 << 20
+# Of libraries in a worker: there are as many workers as cores are wanted, and one row gains nothing by more.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass
@@ -203,6 +205,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env={**_ONE_THREAD, **os.environ},
                 pass_fds=(seat.listen_fd, seat.lifeline_fd, self._lock_fd),
                 process_group=0,  # Ctrl-C in a terminal reaches the supervisor alone, which ends them in order
             )
