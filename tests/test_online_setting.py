@@ -11,7 +11,8 @@ from tests.redis_server import RedisServer
 
 from trimtab.kernel.errors import InvalidValue
 from trimtab.project import SETTINGS, Project
-from trimtab.wiring import Stores, open_loader
+from trimtab.wiring.serving import open_loader
+from trimtab.wiring.stores import Stores
 
 WITHOUT_THE_EXTRA = """
 import sys
@@ -19,7 +20,7 @@ sys.modules["redis"] = None
 from pathlib import Path
 from trimtab.kernel.errors import ProjectInvalid
 from trimtab.project import SETTINGS, Project
-from trimtab.wiring import Stores
+from trimtab.wiring.stores import Stores
 settings = {one.name: one.default for one in SETTINGS.values()}
 print(type(Stores(Project(Path(sys.argv[1]), settings)).online).__name__)
 try:

@@ -17,7 +17,7 @@ from trimtab.kernel.moment import from_us
 from trimtab.kernel.source import Source
 from trimtab.project import open_project
 from trimtab.serving.protocols.feedback import rows_of, where
-from trimtab.wiring import system_clock
+from trimtab.wiring.stores import system_clock
 
 
 def append_rows(

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from trimtab.kernel.canonical import digest
 from trimtab.kernel.step import Pipeline
 from trimtab.project import open_project
-from trimtab.wiring import Stores
+from trimtab.wiring.stores import Stores
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -35,7 +35,7 @@ from trimtab.house.stored_models import StoredModels
 from trimtab.kernel.errors import Corrupt, InvalidValue
 from trimtab.kernel.model_formats import RUN_CODE
 from trimtab.ports.predictor import ModelFormat, NoFastPath, Predictor
-from trimtab.wiring import FORMATS as WIRED
+from trimtab.wiring.models import FORMATS as WIRED
 
 MODELS = StoredModels(FORMATS)
 COUNT = 18  # of models, the one that needs a folder last

@@ -22,7 +22,8 @@ from tests.cli.calls import call, parts
 
 from trimtab.kernel.errors import NotFound, Refused, UnknownName
 from trimtab.project import open_project
-from trimtab.wiring import Stores, open_keys
+from trimtab.wiring.serving import open_keys
+from trimtab.wiring.stores import Stores
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

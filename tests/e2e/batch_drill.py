@@ -16,7 +16,8 @@ from trimtab.cli.session import session
 from trimtab.house.batch import Asked, Batches, Done
 from trimtab.ports.clock import Clock
 from trimtab.serving.batch_part import BatchLog
-from trimtab.wiring import open_loader, system_clock
+from trimtab.wiring.serving import open_loader
+from trimtab.wiring.stores import system_clock
 
 STALE = START + timedelta(days=3, hours=1)  # the newest count of the staff is too old by then
 LATER = START + timedelta(days=5)  # and so are all returns

@@ -25,7 +25,9 @@ from trimtab.simulation.figures import figures
 from trimtab.simulation.live import ACTOR, live, prepare, settle
 from trimtab.simulation.period import Period
 from trimtab.simulation.serving import replay_server
-from trimtab.wiring import Stores, open_client, open_house
+from trimtab.wiring.house import open_house
+from trimtab.wiring.serving import open_client
+from trimtab.wiring.stores import Stores
 
 OPERATOR, WHY = "user:operator", "the new count of staff must be live before the holiday"
 PUSHED_AT = START + timedelta(days=1)

@@ -33,7 +33,7 @@ from trimtab.kernel.prediction_id import BATCH_WORKER, parse_prediction_id
 from trimtab.project import open_project
 from trimtab.serving.log_reader import prediction_of_row
 from trimtab.simulation.serving import replay_server
-from trimtab.wiring import Stores
+from trimtab.wiring.stores import Stores
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from trimtab.house.training_run import spec_of
 from trimtab.monitoring.monitors import performance
 from trimtab.training.pipeline import AT, KEY, LABEL
 from trimtab.training.training_data import encode
-from trimtab.wiring import FORMATS
+from trimtab.wiring.models import FORMATS
 
 GOLDEN_AUC, WITHIN = 0.743, 0.008
 APRIL_ASKED, APRIL_LABELLED = 28_330, 27_564

@@ -16,7 +16,7 @@ from trimtab.simulation.figures import figures
 from trimtab.simulation.live import live, prepare, settle
 from trimtab.simulation.period import Period
 from trimtab.simulation.serving import replay_server
-from trimtab.wiring import open_client
+from trimtab.wiring.serving import open_client
 
 TINY = Path(world.__file__).parent
 START = datetime(2024, 3, 30, tzinfo=UTC)

@@ -25,7 +25,8 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.release import Release
 from trimtab.serving.log_reader import frame_of_predictions
 from trimtab.simulation.live import prepare
-from trimtab.wiring import Stores, open_house
+from trimtab.wiring.house import open_house
+from trimtab.wiring.stores import Stores
 
 TINY = Path(world.__file__).parent
 HOUR = timedelta(hours=1)

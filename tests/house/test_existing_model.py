@@ -19,7 +19,10 @@ from trimtab.house.existing_model import Chosen, adopt, choose
 from trimtab.kernel.errors import Corrupt, InvalidValue, NotFound, Refused, TrackingFailed
 from trimtab.ports.existing_models import ExistingModel, ExistingModels
 from trimtab.project import open_project
-from trimtab.wiring import MODELS, Stores, existing_models, open_house, open_loader, system_clock
+from trimtab.wiring.house import open_house
+from trimtab.wiring.models import MODELS, existing_models
+from trimtab.wiring.serving import open_loader
+from trimtab.wiring.stores import Stores, system_clock
 
 ROWS = matrix(50, seed=9, holes=False)[:, :3]
 

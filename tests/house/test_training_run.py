@@ -20,7 +20,8 @@ from trimtab.kernel.errors import Corrupt
 from trimtab.kernel.verdict import Outcome
 from trimtab.project import open_project
 from trimtab.training.pipeline import ipc
-from trimtab.wiring import Stores, open_house
+from trimtab.wiring.house import open_house
+from trimtab.wiring.stores import Stores
 
 NOW = datetime(2024, 3, 20, tzinfo=UTC)
 

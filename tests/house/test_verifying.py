@@ -19,7 +19,7 @@ from trimtab.house.parity import parity
 from trimtab.house.projecting import project
 from trimtab.house.verifying import Asked, Verified, verify
 from trimtab.project import open_project
-from trimtab.wiring import open_house
+from trimtab.wiring.house import open_house
 
 HOUR = timedelta(hours=1)
 WINDOWS = [f"shop_returns.{how}_{window}" for window in ("12h", "3d") for how in ("mean", "count")]

@@ -17,7 +17,9 @@ from trimtab.kernel.errors import InvalidValue, Refused
 from trimtab.kernel.feature_schema import Feature
 from trimtab.project import open_project
 from trimtab.training.training_data import TrainingData
-from trimtab.wiring import MODELS, Stores, open_house
+from trimtab.wiring.house import open_house
+from trimtab.wiring.models import MODELS
+from trimtab.wiring.stores import Stores
 
 X = matrix(400, holes=False)
 DATA = TrainingData(X, truth(X), tuple(Feature(f"order.f{place}") for place in range(4)), 0)
@@ -43,7 +45,7 @@ def fit(data):
 """
 LOAD = """
 import sys, numpy
-from trimtab.wiring import MODELS
+from trimtab.wiring.models import MODELS
 data = open(sys.argv[1], "rb").read()
 print(MODELS.of(data).load(data).predict(numpy.array([[0.3, 0, 0, 0], [0.1, 0, 0, 0]])).tolist())
 """

@@ -25,7 +25,7 @@ from tests.serving.client import PREDICT, Client, ServerProcess
 from tests.serving.test_canary import half
 
 from trimtab.kernel.errors import InvalidValue, ProjectInvalid
-from trimtab.wiring import open_tracer
+from trimtab.wiring.tracing import open_tracer
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}

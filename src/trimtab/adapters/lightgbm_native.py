@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import threading
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trimtab.adapters.c_library import NativeError, c_library
 
 _FLOAT64, _ROW_MAJOR, _NORMAL, _FIRST, _ALL = 1, 1, 0, 0, -1  # of LightGBM's c_api.h
 _ONE_THREAD = b"num_threads=1"
@@ -35,19 +36,12 @@ _NEEDED = (
 )
 
 
-class NativeError(Exception):
-    """What the C library said."""
-
-
 class _Library:
     """The functions that are needed, with the lock given away (`free`) and kept (`held`)."""
 
     def __init__(self, path: Path) -> None:
         self.free: Any = ctypes.CDLL(str(path))
         self.held: Any = ctypes.PyDLL(str(path))
-        missing = [name for name in _NEEDED if not hasattr(self.free, name)]
-        if missing:
-            raise NativeError(f"{path.name} has no {', '.join(missing)}")
         self.free.LGBM_GetLastError.restype = ctypes.c_char_p
 
     def check(self, code: int) -> None:
@@ -63,15 +57,7 @@ def _library() -> _Library:
     Raises:
         NativeError: it is not there, cannot be opened, or lacks a function.
     """
-    spec = find_spec("lightgbm")  # finds the package, does not import it
-    folders = [] if spec is None else [Path(one) for one in spec.submodule_search_locations or ()]
-    path = next((folder / file for folder in folders for file in _FILES if (folder / file).is_file()), None)
-    if path is None:
-        raise NativeError("LightGBM's C library is not where its package keeps it")
-    try:
-        return _Library(path)
-    except OSError as error:
-        raise NativeError(str(error)) from error
+    return _Library(c_library("lightgbm", _FILES, _NEEDED))
 
 
 class NativeBooster:

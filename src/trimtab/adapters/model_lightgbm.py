@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.adapters.lightgbm_native import NativeBooster, NativeError
+from trimtab.adapters.c_library import NativeError
+from trimtab.adapters.lightgbm_native import NativeBooster
 from trimtab.adapters.model_library import corrupt, is_one_of, library, several_outputs
 from trimtab.ports.predictor import NoFastPath
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.adapters.c_library import NativeError
 from trimtab.adapters.model_library import corrupt, is_one_of, library, several_outputs
-from trimtab.adapters.xgboost_native import NativeBooster, NativeError
+from trimtab.adapters.xgboost_native import NativeBooster
 from trimtab.kernel.errors import Corrupt
 from trimtab.ports.predictor import NoFastPath
 

@@ -9,12 +9,12 @@ import ctypes
 import json
 import threading
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trimtab.adapters.c_library import NativeError, c_library
 
 _FILES = tuple(
     f"{folder}{name}" for folder in ("lib/", "") for name in ("libxgboost.so", "libxgboost.dylib", "xgboost.dll")
@@ -41,10 +41,6 @@ _CONFIG = json.dumps(
 ).encode()
 
 
-class NativeError(Exception):
-    """What the C library said."""
-
-
 @cache
 def _library() -> Any:
     """The installed one.
@@ -52,18 +48,7 @@ def _library() -> Any:
     Raises:
         NativeError: it is not there, cannot be opened, or lacks a function.
     """
-    spec = find_spec("xgboost")  # finds the package, does not import it
-    folders = [] if spec is None else [Path(one) for one in spec.submodule_search_locations or ()]
-    path = next((folder / file for folder in folders for file in _FILES if (folder / file).is_file()), None)
-    if path is None:
-        raise NativeError("XGBoost's C library is not where its package keeps it")
-    try:
-        found: Any = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise NativeError(str(error)) from error
-    missing = [name for name in _NEEDED if not hasattr(found, name)]
-    if missing:
-        raise NativeError(f"{path.name} has no {', '.join(missing)}")
+    found: Any = ctypes.CDLL(str(c_library("xgboost", _FILES, _NEEDED)))
     found.XGBGetLastError.restype = ctypes.c_char_p
     return found
 

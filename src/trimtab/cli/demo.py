@@ -30,7 +30,7 @@ from trimtab.simulation.mishaps import LEAKY, Mishaps, mend_feeds, refused_leak
 from trimtab.simulation.period import Period
 from trimtab.simulation.serving import LOOPBACK, replay_server
 from trimtab.web.report.page import render
-from trimtab.wiring import open_client
+from trimtab.wiring.serving import open_client
 
 app = plain_app()
 ZONE = "America/New_York"

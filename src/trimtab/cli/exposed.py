@@ -11,7 +11,8 @@ from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import Refused
 from trimtab.project import Project
 from trimtab.serving.access import is_loopback
-from trimtab.wiring import check_tracing, keys_required, tls_files
+from trimtab.wiring.serving import keys_required, tls_files
+from trimtab.wiring.tracing import check_tracing
 
 
 def check_exposed(project: Project, keys: Keys, now: datetime) -> list[str]:

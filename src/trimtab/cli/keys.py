@@ -22,7 +22,8 @@ from trimtab.kernel.canonical import Json, short
 from trimtab.kernel.errors import listed
 from trimtab.kernel.moment import duration, from_us, to_us
 from trimtab.project import Project, open_project
-from trimtab.wiring import Stores, keys_required, open_keys, system_clock
+from trimtab.wiring.serving import keys_required, open_keys
+from trimtab.wiring.stores import Stores, system_clock
 
 app = plain_app()
 _NEVER = "never"

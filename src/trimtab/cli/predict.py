@@ -19,7 +19,8 @@ from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import UnknownName
 from trimtab.ports.clock import Clock
 from trimtab.serving.batch_part import BatchLog
-from trimtab.wiring import open_loader, system_clock
+from trimtab.wiring.serving import open_loader
+from trimtab.wiring.stores import system_clock
 
 app = plain_app()
 

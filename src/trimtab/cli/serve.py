@@ -21,7 +21,7 @@ from trimtab.kernel.errors import InvalidValue, Refused
 from trimtab.kernel.happening import Happening
 from trimtab.ports.existing_models import ExistingModel
 from trimtab.project import FILE
-from trimtab.wiring import MODELS, existing_models
+from trimtab.wiring.models import MODELS, existing_models
 
 app = plain_app()
 

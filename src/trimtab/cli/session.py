@@ -12,7 +12,8 @@ from pathlib import Path
 from trimtab.house.house import House
 from trimtab.kernel.moment import parse_instant
 from trimtab.project import open_project
-from trimtab.wiring import Stores, open_house, system_clock
+from trimtab.wiring.house import open_house
+from trimtab.wiring.stores import Stores, system_clock
 
 
 @dataclass(frozen=True)

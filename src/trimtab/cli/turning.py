@@ -13,7 +13,8 @@ from trimtab.cli.session import Session
 from trimtab.data.streams import inbox_of
 from trimtab.kernel.errors import Busy, TrimtabError
 from trimtab.kernel.happening import Happening
-from trimtab.wiring import open_keys, system_clock
+from trimtab.wiring.serving import open_keys
+from trimtab.wiring.stores import system_clock
 
 
 @contextmanager

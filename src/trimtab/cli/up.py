@@ -18,7 +18,7 @@ from trimtab.kernel.label import FEEDBACK
 from trimtab.kernel.moment import duration
 from trimtab.serving.supervisor import Supervisor
 from trimtab.simulation.serving import worker_command
-from trimtab.wiring import log_form, open_keys, supervisor_settings, tls_files
+from trimtab.wiring.serving import log_form, open_keys, supervisor_settings, tls_files
 
 app = plain_app()
 

@@ -10,17 +10,9 @@ from trimtab.project import open_project
 from trimtab.serving.reporting import Reporting
 from trimtab.serving.seat import Seat
 from trimtab.serving.server import serve_worker
-from trimtab.wiring import (
-    Stores,
-    follow_keys,
-    log_form,
-    open_loader,
-    open_streams,
-    open_tracer,
-    server_settings,
-    system_clock,
-    take_place,
-)
+from trimtab.wiring.serving import follow_keys, log_form, open_loader, open_streams, server_settings, take_place
+from trimtab.wiring.stores import Stores, system_clock
+from trimtab.wiring.tracing import open_tracer
 
 
 def main() -> None:

@@ -159,7 +159,7 @@ class Answering:
         latency_us = [
             microseconds
             for ticket in batch
-            # The clock may be set back.
+            # Nobody waits for a row of a batch: its request begins at the end of time.
             for microseconds in [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
         ]
         records: list[Record] = []

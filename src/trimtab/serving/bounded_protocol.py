@@ -27,6 +27,14 @@ _LINGER_BYTES = 8 << 20
 _FIRST_REQUEST_S = 5.0  # how long a connection beyond the limit may wait before it says anything
 
 
+def encoded(problem: Problem, more: bytes = b"") -> bytes:
+    """An error as it is sent, with more header lines if there are some."""
+    body = problem.encode()
+    lines = [b"%s: %s\r\n" % one for one in headers_of(problem)]
+    head = (STATUS_LINE[problem.status], b"content-type: application/json\r\n", more, *lines)
+    return b"".join((*head, b"content-length: %d\r\n\r\n" % len(body), body))
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -126,11 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # its answer closes the connection
         else:
             self._worker.refused(problem.status)
-            body = problem.encode()
-            lines = [b"%s: %s\r\n" % one for one in headers_of(problem)]
-            head = b"content-type: application/json\r\nconnection: close\r\n" + b"".join(lines)
-            head += b"content-length: %d\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[problem.status] + head + body)
+            self.transport.write(encoded(problem, b"connection: close\r\n"))
         self.loop.call_later(_LINGER_S, self._close)
 
     def _discard(self, data: bytes) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from trimtab.serving.counts import Counts, Series, Snapshot, added, listed_series, of_releases
+from trimtab.serving.process import lives
 
 _HALF_BYTES = 128 << 10
 _HEAD = struct.Struct("<QII")  # number of the writing, bytes, their CRC-32
@@ -110,7 +111,7 @@ class CountsFolder:
     def bury(self, releases: Collection[str]) -> None:
         """Add what dead processes had counted to the base; of releases, only what is still on the route."""
         base = self._base()
-        dead = [path for path in self._workers() if not _lives(_pid(path))]
+        dead = [path for path in self._workers() if not lives(_pid(path))]
         new = [path for path in dead if path.name not in base.added]
         found = [one for path in new if (one := _newest(path)) is not None]
         counters = added([base.counters, *(one.counters for one in found)])
@@ -126,7 +127,7 @@ class CountsFolder:
         read = [(path.name, one) for path in self._workers() if (one := _newest(path)) is not None]
         base = self._base()
         counters = [base.counters, *(one.counters for name, one in read if name not in base.added)]
-        living = [one for _, one in read if _lives(one.pid)]
+        living = [one for _, one in read if lives(one.pid)]
         workers: Counts = {"trimtab_workers": {(): [len(living)]}}
         return added([base.facts, *counters, *(one.gauges for one in living)]) | workers
 
@@ -164,13 +165,3 @@ def _newest(path: Path) -> Snapshot | None:
 
 def _pid(path: Path) -> int:
     return int(path.stem.partition("-")[2])
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

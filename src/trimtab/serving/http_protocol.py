@@ -9,14 +9,10 @@ answered in the words of every other error.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-from uvicorn.server import ServerState
 
-from trimtab.serving.asgi import headers_of
-from trimtab.serving.bounded_protocol import BoundedProtocol
+from trimtab.serving.bounded_protocol import BoundedProtocol, encoded
 from trimtab.serving.problem import Problem
 
 _SLACK_S = 1.0  # by which a connection may idle for longer than it should: a timer for each request costs 2 µs
@@ -44,17 +40,8 @@ class _Pending:
 class DataPlaneProtocol(BoundedProtocol):
     """One connection."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._short_path = self._worker.short_path.encode()
-        self._body: bytes | None = None  # of a request that may go the short way
-        self._idle_since_s = 0.0
+    _body: bytes | None = None  # of a request that may go the short way
+    _idle_since_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """A new client, which has as long for its first request as for each next one."""
@@ -77,8 +64,8 @@ class DataPlaneProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         """Choose the way."""
         short = (
-            self.url == self._short_path
-            and not self._waits()
+            self.url == self._worker.short_address
+            and not self._answering()
             and not self.expect_100_continue
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"
@@ -112,9 +99,7 @@ class DataPlaneProtocol(BoundedProtocol):
         """Bytes that are no HTTP request: answer and close; the connection's state is unknown."""
         self._body = None
         problem = Problem(400, "this is no HTTP request", "the connection", "HTTP/1.1", msg, "send a valid request")
-        body = problem.encode()
-        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.write(encoded(problem, b"connection: close\r\n"))
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -126,7 +111,7 @@ class DataPlaneProtocol(BoundedProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it has been idle for long enough; else look again later."""
         self.timeout_keep_alive_task = None
-        if self._waits():
+        if self._answering():
             return  # its answer starts the timer
         left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
         if left_s <= _SLACK_S:
@@ -148,15 +133,13 @@ class DataPlaneProtocol(BoundedProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():  # writing to a closed transport would abort the answers behind it
             return
-        if not isinstance(found, Problem):
-            head, body = _HEAD_200, found
+        lines = [b"%s: %s\r\n" % one for one in self.server_state.default_headers]
+        if not pending.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if isinstance(found, Problem):
+            self.transport.write(encoded(found, b"".join(lines)))
         else:
-            body = found.encode()
-            lines = [b"%s: %s\r\n" % one for one in headers_of(found)]
-            head = STATUS_LINE[found.status] + b"content-type: application/json\r\n" + b"".join(lines)
-        dates = [b"%s: %s\r\n" % one for one in self.server_state.default_headers]
-        closing = b"" if pending.keep_alive else b"connection: close\r\n"
-        self.transport.write(b"".join((head, *dates, closing, b"content-length: %d\r\n\r\n" % len(body), body)))
+            self.transport.write(b"".join((_HEAD_200, *lines, b"content-length: %d\r\n\r\n" % len(found), found)))
         if not pending.keep_alive:
             self.transport.close()
             return
@@ -181,11 +164,6 @@ class DataPlaneProtocol(BoundedProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         super().on_headers_complete()
-
-    def _waits(self) -> bool:
-        """Whether a request of this connection has no answer yet."""
-        cycle: Any = self.cycle  # None before the first request, although uvicorn does not say so
-        return cycle is not None and not cycle.response_complete
 
     def _start_idle_timer(self, after_s: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(after_s, self.timeout_keep_alive_handler)

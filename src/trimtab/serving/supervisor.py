@@ -20,6 +20,7 @@ from trimtab.kernel.route import Route
 from trimtab.ports.route_board import RouteBoard
 from trimtab.serving.counts import Counts
 from trimtab.serving.counts_folder import CountsFolder
+from trimtab.serving.process import lives
 from trimtab.serving.reporting import Event, last_message
 from trimtab.serving.seat import Seat
 from trimtab.serving.segment_folder import SegmentFolder
@@ -254,7 +255,7 @@ class Supervisor:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                within_s = self._settings.lock_s if _lives(os.pread(fd, 20, 0)) else self._settings.orphans_s
+                within_s = self._settings.lock_s if _holder_lives(os.pread(fd, 20, 0)) else self._settings.orphans_s
                 if time.monotonic() - began_s < within_s:
                     time.sleep(_WATCH_S)
                     continue
@@ -287,15 +288,9 @@ def _status(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
 
 
-def _lives(pid: bytes) -> bool:
+def _holder_lives(written: bytes) -> bool:
     """Whether the process lives that wrote its id into the lock."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return written.isdigit() and lives(int(written))
 
 
 def _last_words(output: Path, start: int) -> str:

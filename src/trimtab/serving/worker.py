@@ -68,6 +68,7 @@ class Worker:
         self._appending = appending  # None: this server takes no rows
         self._takers: tuple[RowsWire, ...] = (SourceRows(), Feedback(system))
         self._short_wire, self.short_path = wires[0], wires[0].predicts[0]  # of most requests
+        self.short_address = self.short_path.encode()  # as the protocol below reads it
         self._predicts = {path: wire for wire in wires for path in wire.predicts}
         self._gets: dict[str, Get] = {
             "/healthz": lambda _path, _serving: b'{"status":"alive"}',

@@ -28,7 +28,7 @@ from trimtab.stats.roc_auc import roc_auc
 from trimtab.system import System
 from trimtab.training.pipeline import AT, LABEL
 from trimtab.training.training_data import TrainingData, encode, learn_features
-from trimtab.wiring import MODELS
+from trimtab.wiring.models import MODELS
 
 BEFORE = "_before"  # the last instant before the event that is asked about
 _KNOWN = "_known"  # when the label became known

@@ -24,7 +24,8 @@ from trimtab.kernel.errors import DeclarationInvalid
 from trimtab.kernel.happening import Happening
 from trimtab.kernel.moment import aware
 from trimtab.project import load_system
-from trimtab.wiring import Stores, open_house
+from trimtab.wiring.house import open_house
+from trimtab.wiring.stores import Stores
 
 ZONE = ZoneInfo("America/New_York")
 PUSHED_AT = datetime(2013, 5, 20, 12, tzinfo=ZONE)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from trimtab.kernel.errors import ServerUnavailable
 from trimtab.serving.seat import Seat
 from trimtab.serving.supervisor import Supervisor
-from trimtab.wiring import Stores, supervisor_settings
+from trimtab.wiring.serving import supervisor_settings
+from trimtab.wiring.stores import Stores
 
 _START_WITHIN_S = 30.0
 LOOPBACK = "127.0.0.1"  # a replay asks for no keys, wherever the project's server listens
