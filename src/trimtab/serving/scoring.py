@@ -46,8 +46,9 @@ class Scored:
 class Scoring:
     """The champion scores in the event loop's thread. Others score there if they are quick, else beside it.
 
-    An answer waits for the others, for as long again as the champion took: a canary or a shadow that is slower
-    than that, that still scores an earlier request, or that fails, is left out and costs nobody an answer.
+    An answer waits for the others as long again as the champion took, 20 ms at least, and a quarter of a second for
+    one that has never scored. A canary or a shadow that is slower, that still scores an earlier request, or that
+    fails, is left out and costs nobody an answer.
 
     Args:
         failed: told of a release and the rows that it did not score, within the handler of the exception.
