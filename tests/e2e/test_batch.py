@@ -26,7 +26,7 @@ from trimtab.house.explanation import explain_prediction
 from trimtab.house.parity import parity, served
 from trimtab.house.verifying import Asked as Verified
 from trimtab.house.verifying import verify
-from trimtab.kernel.errors import InvalidValue, Refused, RequestInvalid
+from trimtab.kernel.errors import InvalidValue, NotFound, Refused, RequestInvalid
 from trimtab.kernel.moment import to_us
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import BATCH_WORKER, parse_prediction_id
@@ -251,11 +251,15 @@ def test_a_file_that_does_not_fit_is_refused_by_its_row(
     shutil.rmtree(prepared / ".trimtab" / "batch")
 
 
-@pytest.mark.parametrize("name", ["rows.txt", "nothing.parquet"])
-def test_what_is_no_file_of_rows(prepared: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_kind_is_told_the_kinds_there_are(prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("x")
     with pytest.raises(InvalidValue, match=r"\.parquet or \.csv"):
-        score(prepared, Asked(tmp_path / name, tmp_path / "answers.parquet"))
+        score(prepared, Asked(tmp_path / "rows.txt", tmp_path / "answers.parquet"))
+
+
+def test_a_file_that_is_not_there_is_named(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"no file of rows '.*/nothing\.parquet'"):
+        score(prepared, Asked(tmp_path / "nothing.parquet", tmp_path / "answers.parquet"))
 
 
 @pytest.fixture(scope="module")
