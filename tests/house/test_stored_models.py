@@ -95,6 +95,7 @@ def test_the_proof_stands_on_the_last_rows_and_says_how_many() -> None:
         "rows": PROOF_ROWS,
         "largest_difference": 0.0,
         "libraries": {"lightgbm": version("lightgbm")},
+        "path": 2,
     }
     assert MODELS.prove(trees(), ROWS[:0])["because"] == "there was no row to prove it on"
     last = OffTrees(lambda rows, scores: np.where(rows[:, 1] == marked[-1, 1], 2.0, scores))
@@ -115,7 +116,12 @@ def test_a_proved_path_answers_and_an_unproved_one_does_not() -> None:
     assert not other.fast
     installed = version("lightgbm")
     assert other.because == f"it was proved with lightgbm 4.0.0, and lightgbm {installed} is installed"
-    for one in (fast, older, other):
+    former = MODELS.open(proved({**proof, "path": 1}), data, ())
+    assert (former.fast, former.because) == (
+        False,
+        "it was proved of a fast path that another version of Trimtab has",
+    )
+    for one in (fast, older, other, former):
         assert one.predictor.predict(ROWS).tobytes() == fast.predictor.predict(ROWS).tobytes()
 
 
@@ -132,7 +138,7 @@ def test_a_library_without_the_function_says_so_and_the_plain_path_answers() -> 
     data = trees()
     proof = MODELS.prove(data, ROWS)
     assert proof["fast"] is False and "has no LGBM_OfAnotherVersion" in str(proof["because"])
-    claimed: dict[str, Json] = {"fast": True, "libraries": {"lightgbm": version("lightgbm")}}
+    claimed: dict[str, Json] = {**proof, "fast": True, "libraries": {"lightgbm": version("lightgbm")}, "path": 2}
     opened = MODELS.open(proved(claimed), data, ())
     assert not opened.fast and "has no LGBM_OfAnotherVersion" in opened.because
     assert len(opened.predictor.predict(ROWS)) == len(ROWS)

@@ -19,6 +19,7 @@ from trimtab.kernel.release import Release
 from trimtab.ports.predictor import ModelFormat, NoFastPath, Predictor
 
 PROOF_ROWS = 2_000
+_PATH = 2  # of the fast paths: raised whenever one of them begins to compute in another way
 _FEW_ROWS = 200  # are enough to choose a path for one matrix, all of which is looked at later
 
 
@@ -144,6 +145,7 @@ class StoredModels:
             "rows": len(rows),
             "largest_difference": largest,
             "libraries": _versions(kept),
+            "path": _PATH,
         }
         if not proof["fast"]:
             proof["because"] = _unequal(len(rows), largest, kept.tolerance)
@@ -196,6 +198,8 @@ def _unproved(proof: JsonMap, kept: ModelFormat) -> str:
         return "the release holds no proof of a fast path"
     if proof.get("fast") is not True:
         return str(proof.get("because", "it was not proved equal"))
+    if proof.get("path", 1) != _PATH:
+        return "it was proved of a fast path that another version of Trimtab has"
     made_with, here = proof.get("libraries"), _versions(kept)
     if made_with != here:
         return f"it was proved with {_said(made_with)}, and {_said(here)} is installed"
