@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.kernel.errors import InvalidValue
-from trimtab.kernel.prediction_id import LENGTH, PredictionId, parse_prediction_id
+from trimtab.kernel.prediction_id import LENGTH, PredictionId, parse_prediction_id, prediction_ids
 
 IDS = st.builds(
     PredictionId,
@@ -27,6 +27,16 @@ def test_ids_differ_and_sort_by_time_worker_segment_offset(one: PredictionId, ot
     by_fields = [(it.at_ms, it.worker, it.segment, it.offset) for it in (one, other)]
     assert (str(one) < str(other)) == (by_fields[0] < by_fields[1])
     assert (str(one) == str(other)) == (one == other)
+
+
+@given(st.lists(IDS, max_size=5), st.booleans())
+def test_several_ids_at_once_are_those_one_by_one(some: list[PredictionId], together: bool) -> None:
+    worker, segment = (some[0].worker, some[0].segment) if some else (0, 0)
+    at_ms = [some[0].at_ms if together else one.at_ms for one in some]
+    offsets = [one.offset for one in some]
+    assert prediction_ids(at_ms, worker, segment, offsets) == [
+        str(PredictionId(at, worker, segment, offset)) for at, offset in zip(at_ms, offsets, strict=True)
+    ]
 
 
 def test_the_greatest_id_and_a_known_one() -> None:

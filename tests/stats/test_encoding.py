@@ -53,3 +53,23 @@ def test_rows_of_another_width_are_refused(row: list[Json]) -> None:
 def test_text_in_a_column_of_numbers_is_refused() -> None:
     with pytest.raises(ValueError, match="could not convert string to float"):
         Encoder(FEATURES).matrix([["AA", "warm", True]])
+
+
+NUMBERS = [Feature(name) for name in ("a", "b")]
+
+
+@given(
+    st.lists(st.lists(st.none() | st.integers(-9, 9) | st.floats(-9, 9) | st.booleans(), min_size=2, max_size=2))
+)
+def test_a_matrix_of_numbers_alone_is_that_of_each_row(rows: list[list[Json]]) -> None:
+    matrix = Encoder(NUMBERS).matrix(rows)
+    one_by_one = [[math.nan if cell is None else float(cell) for cell in row] for row in rows]  # type: ignore[arg-type]
+    assert np.array_equal(matrix, np.array(one_by_one).reshape(len(rows), 2), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "rows", [[[1.0], [2.0, 3.0, 4.0]], [[1.0, 2.0], [3.0]], [[1.0]], [["warm", 1.0], [1.0, 2.0]]]
+)
+def test_what_is_no_matrix_of_numbers_is_refused(rows: list[list[Json]]) -> None:
+    with pytest.raises(ValueError, match=r"inhomogeneous|reshape|could not convert string"):
+        Encoder(NUMBERS).matrix(rows)

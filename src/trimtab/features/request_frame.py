@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from types import NoneType
 from typing import Any, NoReturn, TypeAlias
 
@@ -95,9 +96,19 @@ def request_columns(rows: Sequence[JsonMap], fields: Sequence[tuple[str, str]]) 
             if row.keys() != names:
                 _refuse_fields(number, row, order)
     if rows and in_order:  # as one client's rows mostly are: turned into columns at once
-        columns = map(list, zip(*(row.values() for row in rows), strict=True))
-        return {name: _column(column, name, kind) for column, (name, kind) in zip(columns, fields, strict=True)}
+        columns: list[Any] = list(map(list, zip(*(row.values() for row in rows), strict=True)))
+        named = list(zip(columns, fields, strict=True))
+        plain = _plain_floats([column for column, (_, kind) in named if kind == "Float64"])
+        return {
+            name: column if plain and kind == "Float64" else _column(column, name, kind)
+            for column, (name, kind) in named
+        }
     return {name: _column([row[name] for row in rows], name, kind) for name, kind in fields}
+
+
+def _plain_floats(columns: Sequence[Sequence[Any]]) -> bool:
+    """Whether all cells are finite floats, as those of most requests are: one look, and not one a column."""
+    return set(map(type, chain.from_iterable(columns))) == {float} and math.isfinite(sum(map(sum, columns)))
 
 
 def request_row(row: JsonMap, fields: Sequence[tuple[str, str]]) -> dict[str, Json | datetime]:

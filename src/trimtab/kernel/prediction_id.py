@@ -6,6 +6,7 @@ slot, 36 bits segment number, 32 bits byte offset of the record in its segment. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +47,18 @@ def prediction_id(at_ms: int, worker: int, segment: int, offset: int) -> str:
     where = _ten_letters(worker << 38 | segment << 2 | offset >> 30)
     low = f"{_PAIR[offset >> 20 & 1023]}{_PAIR[offset >> 10 & 1023]}{_PAIR[offset & 1023]}"
     return f"{_ten_letters(at_ms)}{where}{low}"
+
+
+def prediction_ids(at_ms: Sequence[int], worker: int, segment: int, offsets: Sequence[int]) -> list[str]:
+    """`prediction_id` of several records of one segment, in half the time: most are of one instant.
+
+    >>> prediction_ids([5, 5], 1, 7, [16, 96]) == [prediction_id(5, 1, 7, 16), prediction_id(5, 1, 7, 96)]
+    True
+    """
+    if len(offsets) < 2 or min(at_ms) != max(at_ms) or max(offsets) >> 30:
+        return [prediction_id(one, worker, segment, offset) for one, offset in zip(at_ms, offsets, strict=True)]
+    head = _ten_letters(at_ms[0]) + _ten_letters(worker << 38 | segment << 2)
+    return [f"{head}{_PAIR[one >> 20]}{_PAIR[one >> 10 & 1023]}{_PAIR[one & 1023]}" for one in offsets]
 
 
 def segment_name(worker: int, segment: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
-from trimtab.kernel.prediction_id import prediction_id
+from trimtab.kernel.prediction_id import prediction_ids
 from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
 from trimtab.serving.segment import Record, encode_record, frame_head
 from trimtab.serving.segment_folder import SegmentFolder
@@ -84,13 +84,15 @@ class LogWriter:
         """
         payloads = [encode_record(record) for record in records]
         live = self._live or self._open()
-        number, worker, pending = live.header.number, self._worker, self._pending
-        ids = []
-        for record, payload in zip(records, payloads, strict=True):
-            ids.append(prediction_id(record[4] // 1000, worker, number, live.size_bytes + len(pending)))
+        pending = self._pending
+        offsets = []
+        for payload in payloads:
+            offsets.append(live.size_bytes + len(pending))
             pending += frame_head(payload)
             pending += payload
         self._payloads += payloads
+        at_ms = [record[4] // 1000 for record in records]
+        ids = prediction_ids(at_ms, self._worker, live.header.number, offsets)
         if not self._waiting:
             self._loop.call_soon(self._commit)
         self._waiting.append(then)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ class Encoder:
     def matrix(self, rows: Sequence[Sequence[Json]]) -> NDArray[np.float64]:
         """Shape (rows, features)."""
         if self._numbers:
-            return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._codes))  # None becomes NaN
+            return self._matrix_of_numbers(rows)
         nan = float("nan")
         out = np.empty((len(rows), len(self._codes)))
         for number, row in enumerate(rows):
@@ -40,3 +42,11 @@ class Encoder:
             ]
             out[number] = cells
         return out
+
+    def _matrix_of_numbers(self, rows: Sequence[Sequence[Json]]) -> NDArray[np.float64]:
+        width = len(self._codes)
+        if len(rows) > 1 and set(map(len, rows)) == {width}:
+            cells: Any = chain.from_iterable(rows)
+            with suppress(TypeError):  # None is no number here: then in twice the time
+                return np.fromiter(cells, np.float64, len(rows) * width).reshape(len(rows), width)
+        return np.array(rows, dtype=np.float64).reshape(len(rows), width)  # None becomes NaN
