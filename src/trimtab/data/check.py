@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandera.polars as pa
 import polars as pl
 
 from trimtab.data.actions import problems as unknown_actions
+from trimtab.data.contract_schema import schema_of
 from trimtab.data.readers.shown import shown
 from trimtab.data.reading import open_source
 from trimtab.kernel.errors import Misdeclared, NaiveTime, SourceUnreadable, TrimtabError, listed
@@ -61,8 +61,8 @@ def check_source(source: Source, project: Path, schemas: dict[str, pl.Schema]) -
     contract = source.contract
     if contract is None:
         return
-    if isinstance(contract, pa.DataFrameSchema) or hasattr(contract, "to_schema"):
-        declared = contract if isinstance(contract, pa.DataFrameSchema) else contract.to_schema()
+    declared = schema_of(contract)
+    if declared is not None:
         yield from (one.at(source.place) for one in unknown_actions(declared))
         return
     yield Misdeclared(

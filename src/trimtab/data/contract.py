@@ -11,8 +11,10 @@ import polars as pl
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaDefinitionError, SchemaErrors
 
-from trimtab.data.actions import action_of, split
+from trimtab.data.actions import action_of
+from trimtab.data.contract_schema import schema_of
 from trimtab.data.storable import stored_schema
+from trimtab.data.warnings_apart import split
 from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import ContractBreach, listed
 from trimtab.kernel.source import Source
@@ -94,8 +96,9 @@ def _warned(source: Source, schema: pa.DataFrameSchema | None, frame: pl.DataFra
 
 
 def _schema(source: Source) -> pa.DataFrameSchema:
-    declared: Any = source.contract
-    schema = copy(declared) if isinstance(declared, pa.DataFrameSchema) else declared.to_schema()
+    declared = schema_of(source.contract)
+    assert declared is not None, source.contract  # the declaration's check has refused anything else
+    schema = copy(declared)
     schema.drop_invalid_rows = False  # rows go into quarantine, never away
     return schema
 

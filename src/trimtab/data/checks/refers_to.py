@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import pandera.polars as pa
 import polars as pl
 
 from trimtab.data.actions import ACTIONS
 from trimtab.data.checks.check import Delivery, Finding, wrong_action
+from trimtab.data.contract_schema import schema_of
 from trimtab.kernel.errors import ContractBreach, Misdeclared, TrimtabError, listed
 from trimtab.kernel.place import caller
 from trimtab.kernel.source import Source
@@ -115,9 +114,8 @@ def _stored(kind: pl.DataType) -> pl.DataType:
 
 def _coerced(source: Source, column: str) -> bool:
     """Whether the source's contract may give the column another type than its feed has."""
-    contract: Any = source.contract
-    schema = contract.to_schema() if hasattr(contract, "to_schema") else contract
-    if not isinstance(schema, pa.DataFrameSchema):
+    schema = schema_of(source.contract)
+    if schema is None:
         return False
     declared = schema.columns.get(column)
     return bool(schema.coerce or (declared is not None and (declared.coerce or declared.parsers)) or schema.parsers)
