@@ -1,6 +1,7 @@
 """Trimtab's workers with everything on: route with a canary, record, metrics.
 
-FOLDER PORT fields|views write|fsync WORKERS: `fields` takes the features from the request, `views` reads them.
+FOLDER PORT MODEL fields|views write|fsync WORKERS: the model is one of `kept.FILES`, and answers by its fast path,
+of which the release holds the proof; `fields` takes the features from the request, `views` reads them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from benchmarks.serving.kept import FILES, FORMATS, MODELS, NAMES
 
 from trimtab.adapters.clock_system import SystemClock
-from trimtab.adapters.model_lightgbm import LightgbmText
 from trimtab.adapters.online_lmdb import LmdbReader, LmdbWriter
 from trimtab.adapters.route_board_mmap import MmapRouteBoard
 from trimtab.features import online_codec as codec
@@ -26,17 +27,15 @@ from trimtab.features.on_request import request_features
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.features.view import feature_view
 from trimtab.house.served import LoadedRelease
+from trimtab.kernel.canonical import JsonMap
 from trimtab.kernel.feature_schema import Feature
 from trimtab.kernel.release import Release
 from trimtab.kernel.route import Canary, Route
 from trimtab.kernel.source import Source
-from trimtab.ports.predictor import NoFastPath
 from trimtab.serving.log_writer import LogPolicy
 from trimtab.serving.seat import Seat
 from trimtab.serving.server import ServerSettings, serve_worker
 
-NAMES = [f"f{number}" for number in range(20)]
-KEYS = 2_000
 HOUR_US = 3_600_000_000
 
 
@@ -83,11 +82,12 @@ def project(folder: Path, bodies: Path) -> None:
     writer.close()
 
 
-def releases(kind: str) -> tuple[Release, Release]:
-    return release(kind, "a"), release(kind, "b")
+def releases(folder: Path, model: str, kind: str) -> tuple[Release, Release]:
+    proof = json.loads((folder / f"proof_{model}.json").read_text())
+    return release(model, proof, kind, "a"), release(model, proof, kind, "b")
 
 
-def release(kind: str, code: str) -> Release:
+def release(model: str, proof: JsonMap, kind: str, code: str) -> Release:
     views = kind == "views"
     names = [
         f"{'first' if number < 10 else 'second'}.f{number}" if views else f"row.f{number}" for number in range(20)
@@ -96,7 +96,7 @@ def release(kind: str, code: str) -> Release:
     return Release(
         system="bench",
         model="m",
-        model_format=LightgbmText.name,
+        model_format=FORMATS[model].name,
         code=code,
         features=tuple(Feature(name) for name in names),
         views=(),
@@ -106,39 +106,40 @@ def release(kind: str, code: str) -> Release:
         training={},
         verdicts=(),
         environment={},
+        predictor=proof,
     )
 
 
-def serve(folder: Path, mine: Path, kind: str, mode: str, seat: Seat) -> None:
-    champion, canary = releases(kind)
+def serve(folder: Path, mine: Path, model: str, kind: str, mode: str, seat: Seat) -> None:
+    champion, canary = releases(folder, model, kind)
     store = LmdbReader(mine / "online")
 
     def load(digest: str) -> LoadedRelease:
         found = next(one for one in (champion, canary) if one.digest == digest)
         names = [one.name for one in found.features]
         features = OnlineFeatures(VIEWS if kind == "views" else FIELDS, names, found.request, store)
-        model = LightgbmText().fast((folder / "model.txt").read_bytes())
-        assert not isinstance(model, NoFastPath), model.because
-        return LoadedRelease(found, features, model)
+        opened = MODELS.open(found, (folder / FILES[model]).read_bytes(), ())
+        assert opened.fast, opened.because
+        return LoadedRelease(found, features, opened.predictor)
 
     settings = ServerSettings(system="bench", log_folder=mine / "wal", log=LogPolicy(mode=mode))  # type: ignore[arg-type]
     place = MmapRouteBoard(mine / "board").follower(seat.slot)
     serve_worker(seat, settings, place=place, loader=load, clock=SystemClock())
 
 
-def main(folder: Path, port: int, kind: str, mode: str, workers: int) -> None:
+def main(folder: Path, port: int, model: str, kind: str, mode: str, workers: int) -> None:
     with TemporaryDirectory(dir=folder) as name:
         mine = Path(name)
         if kind == "views":
             project(mine / "online", folder / "rows_1.jsonl")
-        champion, canary = releases(kind)
+        champion, canary = releases(folder, model, kind)
         route = Route("bench", champion.digest, (), 1, Canary(canary.digest, 1_000, "salt"))
         MmapRouteBoard(mine / "board").publish(route)
         listening = socket.create_server(("127.0.0.1", port), backlog=2048)
         lifeline, _held = os.pipe()
         fds = (listening.fileno(), lifeline)
         seats = [Seat(slot, *fds).arguments() for slot in range(workers)]
-        command = [sys.executable, "-m", "benchmarks.serving.by_trimtab", str(folder), name, kind, mode]
+        command = [sys.executable, "-m", "benchmarks.serving.by_trimtab", str(folder), name, model, kind, mode]
         children = [subprocess.Popen([*command, *seat], pass_fds=fds) for seat in seats]
 
         def stop(*_: object) -> None:
@@ -152,7 +153,7 @@ def main(folder: Path, port: int, kind: str, mode: str, workers: int) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    if len(given) == 5:
-        main(Path(given[0]), int(given[1]), given[2], given[3], int(given[4]))
+    if len(given) == 6:
+        main(Path(given[0]), int(given[1]), given[2], given[3], given[4], int(given[5]))
     else:
-        serve(Path(given[0]), Path(given[1]), given[2], given[3], Seat.parse(given[4:]))
+        serve(Path(given[0]), Path(given[1]), given[2], given[3], given[4], Seat.parse(given[5:]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import signal
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -93,13 +95,23 @@ def test_a_rollback_beside_it_is_followed_by_all_workers_and_fails_no_request(up
         route = open_.house.act.route("tiny")
         assert route is not None
         to, rolled_back = route.warm[0], route.champion
-    asked: list[str] = []
-    with ThreadPoolExecutor(1) as pool:
-        command = pool.submit(said, folder, "rollback")
-        while not command.done():
-            asked.append(up.ask(f"during-{len(asked)}")["id"])
-            time.sleep(0.01)
-    done = command.result()
+    asked: list[tuple[float, dict[str, Any]]] = []  # (begun, monotonic seconds; answer)
+    stopping = threading.Event()
+
+    def ask_on(client: int) -> None:
+        for number in itertools.count():
+            last, begun_s = stopping.is_set(), time.monotonic()
+            asked.append((begun_s, up.ask(f"during-{client}-{number}")))
+            if last:
+                return
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(ask_on, client) for client in range(4)]
+        done = said(folder, "rollback")
+        acknowledged_s = time.monotonic()
+        stopping.set()
+        for client in clients:
+            client.result()  # raises what any of its requests met
     assert done.status == 0, done.err
     assert f"release {short(to)} answers tiny: rollback from {short(rolled_back)}" in done.out
     took = re.search(r"acknowledged by 2 live workers in (\d+) ms", done.out)
@@ -108,9 +120,10 @@ def test_a_rollback_beside_it_is_followed_by_all_workers_and_fails_no_request(up
     with session(folder=folder) as open_:
         generation = open_.house.act.route("tiny")
         assert generation is not None
-        found = [open_.house.log.find(id) for id in asked]
+        found = [open_.house.log.find(answer["id"]) for _, answer in (*asked[:20], *asked[-20:])]
         last = [open_.house.log.find(up.ask(f"after-{number}")["id"]) for number in range(8)]
-    assert {one.release for one in found} <= {to, rolled_back}
+    assert {answer["release"] for _, answer in asked} == {one.release for one in found} == {to, rolled_back}
+    assert {answer["release"] for begun_s, answer in asked if begun_s > acknowledged_s} == {to}
     assert {(one.release, one.generation) for one in last} == {(to, generation.generation)}
 
 
