@@ -182,6 +182,18 @@ def test_a_damaged_route_file_says_so(tmp_path: Path, text: str) -> None:
     assert board.current() == route(1)
 
 
+def test_a_route_of_a_newer_trimtab_is_refused_and_names_its_file(tmp_path: Path) -> None:
+    board = MmapRouteBoard(tmp_path)
+    board.publish(route(1))
+    follower = board.follower(0)
+    (tmp_path / "route.json").write_text(json.dumps({**route(2).body(), "schema": 4}))
+    with pytest.raises(Corrupt) as found:
+        follower.current()
+    assert (found.value.where, found.value.got) == (str(tmp_path / "route.json"), "4")
+    assert "a newer Trimtab" in found.value.allowed
+    follower.leave()
+
+
 def test_a_strange_board_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "board.mmap").write_bytes(b"x" * 4096)
     with pytest.raises(Corrupt, match="the route board is corrupt"):

@@ -102,7 +102,7 @@ def test_killed_between_the_commit_and_the_board(act: Act, stores: Stores) -> No
     assert champions(act, stores) == (B.digest, A.digest)
     act.publish()
     assert champions(act, stores) == (B.digest, B.digest)
-    assert stores.board.current() == Route(SYSTEM, B.digest, (A.digest,), 2)
+    assert stores.board.current() == Route(SYSTEM, B.digest, (A.digest,), 2, previous=A.digest)
     assert stores.outbox.pending(TOPIC) == []
     assert stores.kinds() == ["route.moved"] * 2
 
@@ -123,7 +123,7 @@ def test_moves_that_nobody_published_are_published_as_the_newest(act: Act, store
     assert stores.board.current() is None
     assert len(stores.outbox.pending(TOPIC)) == 3
     act.publish()
-    assert stores.board.current() == Route(SYSTEM, C.digest, (B.digest, A.digest), 3)
+    assert stores.board.current() == Route(SYSTEM, C.digest, (B.digest, A.digest), 3, previous=B.digest)
     assert stores.outbox.pending(TOPIC) == []
 
 
@@ -188,7 +188,7 @@ def test_a_plan_made_before_another_move_is_refused(act: Act, stores: Stores) ->
     assert champions(act, stores) == (B.digest, B.digest)
     assert stores.kinds() == ["route.moved", "route.moved", "deployment.refused"]
     deploy(act, stores, "C")
-    assert stores.board.current() == Route(SYSTEM, C.digest, (B.digest, A.digest), 3)
+    assert stores.board.current() == Route(SYSTEM, C.digest, (B.digest, A.digest), 3, previous=B.digest)
 
 
 def test_a_first_plan_made_twice_at_once(act: Act, stores: Stores) -> None:

@@ -147,6 +147,37 @@ def test_a_rollback_to_the_champion_stays() -> None:
     assert decide_rollback(SYSTEM, route(A, B), A.digest, [A.digest]) == [Stay(SYSTEM, A.digest)]
 
 
+def moved(plan: Plan) -> Route:
+    (action,) = plan
+    assert isinstance(action, MoveRoute | StepRollout)
+    return action.route() if isinstance(action, MoveRoute) else action.move.route()
+
+
+def test_the_champion_that_was_replaced_may_stand_in_for_the_new_one() -> None:
+    first = moved(decide_deploy(A, None))
+    second = moved(decide_deploy(B, first))
+    assert (first.previous, second.previous) == ("", A.digest)
+    assert moved(decide_deploy(C, second)).previous == B.digest
+    # While a canary comes and goes back, and a shadow comes, it stays who it is.
+    tried = moved(canary().decide(C, second, number=1, at_us=0))
+    assert tried.canary is not None and tried.previous == A.digest
+    assert moved(decide_rollback(SYSTEM, tried, known=[A.digest, B.digest])).previous == A.digest
+    assert moved(decide_shadow(SYSTEM, D.digest, second, on=True)).previous == A.digest
+
+
+def test_who_was_left_never_stands_in() -> None:
+    """Neither by a rollback, to whichever release, nor by one that is undone, nor by deploying an old one again."""
+    now = replace(route(C, B, A), previous=B.digest)
+    known = [one.digest for one in (A, B, C, D)]
+    back = moved(decide_rollback(SYSTEM, now, known=known))
+    assert (back.champion, back.warm[0], back.previous) == (B.digest, C.digest, "")
+    assert moved(decide_rollback(SYSTEM, back, known=known)).previous == ""
+    assert moved(decide_rollback(SYSTEM, now, D.digest, known)).previous == ""
+    assert moved(decide_deploy(A, now)).previous == ""
+    during = moved(decide_rollback(SYSTEM, replace(under_way(), previous=C.digest), C.digest, known))
+    assert (during.champion, during.previous) == (C.digest, "")
+
+
 def test_a_rollback_ends_the_rollout_that_is_under_way() -> None:
     (action,) = decide_rollback(SYSTEM, under_way(), known=[A.digest, C.digest])
     assert isinstance(action, StepRollout)
@@ -199,7 +230,7 @@ def test_a_shadow_comes_and_goes_and_nothing_else_changes(now: Route, one: str, 
     assert (one in after.shadows) == on
     assert set(after.shadows) ^ set(now.shadows) == {one}
     assert replace(after, shadows=now.shadows) == replace(now, generation=0)
-    assert after.answering("key") == now.answering("key")
+    assert after.answering("key", {}) == now.answering("key", {})
     (back,) = decide_shadow(SYSTEM, one, after, on=not on)
     assert isinstance(back, MoveRoute)
     assert set(back.shadows) == set(now.shadows)

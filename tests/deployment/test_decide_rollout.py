@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.deployment.rollouts import BEGAN_US, DAY_US, SYSTEM, A, B, C, D, begun, seen, under_way
+from tests.kernel.test_audience import audiences
 
 from trimtab.deployment.actions import Plan, Stay, StepRollout
 from trimtab.deployment.decide_rollout import decide_rollout
 from trimtab.deployment.explain import explain
 from trimtab.deployment.rollout import Rollout, rollout_from
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.canonical import canonical, short
 from trimtab.kernel.comparison import Comparison, comparison_from
 from trimtab.kernel.route import BUCKETS, Canary, Route, route_from
@@ -104,6 +107,36 @@ def test_every_stage_has_its_sentence() -> None:
         assert "nan" not in explain(action) and "inf nats" not in explain(action)
 
 
+UNITED = Audience("carrier", ("UA", "AA"))
+
+
+@pytest.mark.parametrize(
+    ("buckets", "since", "look", "stage"),
+    [(case[1], case[2], case[3], case[4]) for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_a_rollout_of_a_segment_is_decided_alike_and_says_so(
+    buckets: int, since: float, look: Comparison, stage: str
+) -> None:
+    wide = under_way(buckets)
+    assert wide.canary is not None
+    route = replace(wide, canary=replace(wide.canary, audience=UNITED))
+    (action,) = decide_rollout(begun(audience=UNITED), route, BEGAN_US + int(since * DAY_US), look)
+    said = explain(action)
+    if "harm in" in said:
+        assert "harm in log_loss among rows with carrier UA or AA " in said
+    if stage == "stay":
+        assert isinstance(action, Stay)
+        return
+    assert isinstance(action, StepRollout)
+    assert action.stage == stage
+    assert (action.audience == UNITED) == (stage == "advanced"), "it is of the segment until it is decided"
+    if stage == "advanced":
+        assert f"of the rows of {SYSTEM} with carrier UA or AA" in said
+    unseen = said.endswith("; of all other rows, which it answers from now on, nothing is known")
+    assert unseen == (stage == "promoted"), "a promotion says what its evidence does not cover"
+
+
 def test_a_shadow_is_not_touched_by_a_rollout() -> None:
     route = under_way(LAST, shadows=(D.digest,))
     for look in (seen(3, **HARMLESS), seen(3, **PROVEN)):
@@ -126,7 +159,8 @@ looks = st.builds(
     unscored=st.just(0) | st.integers(0, 2),
 )
 rollouts = st.builds(
-    lambda steps, hold, horizon, margin: begun(
+    lambda steps, hold, horizon, margin, audience: begun(
+        audience=audience,
         steps=tuple(sorted(steps)),
         ceilings=tuple(float(one) for one in sorted(steps)),
         hold_us=hold,
@@ -137,6 +171,7 @@ rollouts = st.builds(
     st.integers(1, 10 * DAY_US),
     st.integers(1, 20 * DAY_US),
     st.floats(0, 0.05),
+    st.none() | audiences,
 )
 
 

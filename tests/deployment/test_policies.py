@@ -17,15 +17,24 @@ from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay, StepRollou
 from trimtab.deployment.explain import explain
 from trimtab.deployment.policies import RolloutPolicy, blue_green, canary
 from trimtab.deployment.rollout import Rollout, drawn, rollout_from
+from trimtab.deployment.segment import segment
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.canonical import canonical, short
 from trimtab.kernel.release import Release, release_from
-from trimtab.kernel.route import Canary, Route, route_from
+from trimtab.kernel.route import BUCKETS, Canary, Route, route_from
 from trimtab.kernel.verdict import Outcome
 
 FAILED = release("failed", Outcome.PASS, Outcome.FAIL)
 OPEN = release("open", Outcome.PASS, Outcome.INCONCLUSIVE)
 UNJUDGED = Release(**{**vars(A), "verdicts": ()})
-POLICIES: list[RolloutPolicy] = [blue_green(), canary(), canary([1, 10, 100], horizon="7d", margin=0.02)]
+UNITED = segment("carrier", ["UA", "AA"])
+REQUEST = {"flight_id": "String", "carrier": "String"}
+POLICIES: list[RolloutPolicy] = [
+    blue_green(),
+    canary(),
+    canary([1, 10, 100], horizon="7d", margin=0.02),
+    canary([5, 25, 100], segment=UNITED),
+]
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=lambda one: str(one.name))
 only_champion = Route(SYSTEM, A.digest, (C.digest,), 4)
 digests = st.sampled_from([one.digest for one in (A, B, C, D)])
@@ -150,7 +159,8 @@ def test_a_shadow_becomes_a_challenger_like_any_other(policy: RolloutPolicy) -> 
 
 @every_policy
 def test_good_settings_have_no_problem(policy: RolloutPolicy) -> None:
-    assert list(policy.problems()) == []
+    assert list(policy.problems({})) == []
+    assert list(policy.problems(REQUEST)) == []
 
 
 def test_a_challenger_begins_with_the_first_step() -> None:
@@ -202,22 +212,91 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("confidence", {"confidence": 95}, "between 0 and 1"),
     ("confidence", {"confidence": float("nan")}, "between 0 and 1"),
     ("zone", {"zone": "EDT"}, "IANA"),
+    ("segment", {"segment": "carrier"}, "tt.segment(field, values)"),
 ]
 
 
 @pytest.mark.parametrize(("name", "given", "allowed"), WRONG, ids=str)
 def test_every_wrong_setting_is_the_only_problem(name: str, given: dict[str, Any], allowed: str) -> None:
-    (problem,) = canary(**given).problems()
+    (problem,) = canary(**given).problems({})
     assert name in problem.what
     assert allowed in problem.allowed
     assert problem.where.startswith("test_policies.py:") and problem.got and problem.do
 
 
 def test_all_wrong_settings_are_named_at_once() -> None:
-    policy = canary([], hold="x", horizon="y", settle="z", metric="f1", margin=-1, confidence=2, zone="Mars")
-    assert len(list(policy.problems())) == len(inspect.signature(canary).parameters)
+    empty = segment("carrier", [])
+    policy = canary(
+        [], hold="x", horizon="y", settle="z", metric="f1", margin=-1, confidence=2, zone="Mars", segment=empty
+    )
+    assert len(list(policy.problems({}))) == len(inspect.signature(canary).parameters)
+
+
+def test_a_challenger_of_a_segment_begins_with_it() -> None:
+    """Its steps are of the segment, and so is the traffic that they are drawn by."""
+    (action,) = ask(canary([5, 25, 100], segment=UNITED), OPEN, only_champion, number=3, traffic=200)
+    assert isinstance(action, StepRollout)
+    audience = Audience("carrier", ("UA", "AA"))
+    assert action.move.canary == Canary(OPEN.digest, drawn(5, 200), "flight-delay/00003", audience)
+    assert action.move.route().canary == action.move.canary
+    assert action.body()["audience"] == audience.body()
+    begun = rollout_from(json.loads(canonical(action.facts)))
+    assert (begun.audience, begun.steps[-1]) == (audience, BUCKETS)
+    assert "answers at most 5 % of the rows of flight-delay with carrier UA or AA as a canary" in explain(action)
+    (wide,) = ask(canary([5, 25, 100]), OPEN, only_champion, number=3, traffic=200)
+    assert b"audience" not in stored([wide]), "what is stored of others stays what it was"
+    assert b"audience" in stored([action])
 
 
 def test_the_name_shows_what_decides() -> None:
     name = canary([5, 25.5], metric="roc_auc", margin=0.02, horizon="7d").name
     assert name == "canary(5 %, 25.5 %; roc_auc, margin=0.02, horizon=7d)"
+    narrow = canary([5], segment=segment("premium", [True])).name
+    assert narrow == "canary(5 % of premium true; log_loss, margin=0.005, horizon=14d)"
+
+
+# (field, values, what is wrong, allowed, got)
+WRONG_SEGMENTS: list[tuple[Any, Any, str, str, str]] = [
+    (
+        "career",
+        ["UA"],
+        "names a field that no request carries",
+        "carrier, flight_id, fuel, premium, seats",
+        "career",
+    ),
+    (7, ["UA"], "names a field that no request carries", "carrier, flight_id", "7"),
+    ("carrier", [], "values has a value", "at least one value: text", "[]"),
+    ("carrier", "UA", "values has a value", "a list", "'UA'"),
+    ("carrier", None, "values has a value", "a list", "None"),
+    ("carrier", ["UA", 1], "has values of the wrong type", "text, as field 'carrier' is String", "int: 1"),
+    ("carrier", [None], "has values of the wrong type", "text", "NoneType: None"),
+    ("carrier", [["UA"]], "has values of the wrong type", "text", "list: ['UA']"),
+    ("seats", ["1"], "has values of the wrong type", "whole numbers of 64 bits", "str: '1'"),
+    ("seats", [True], "has values of the wrong type", "whole numbers", "bool: True"),
+    ("seats", [1.0], "has values of the wrong type", "whole numbers", "float: 1.0"),
+    ("seats", [2**63], "has values of the wrong type", "whole numbers", "int: 92"),
+    ("fuel", [float("nan")], "has values of the wrong type", "finite numbers", "float: nan"),
+    ("fuel", [False], "has values of the wrong type", "finite numbers", "bool: False"),
+    ("premium", [1], "has values of the wrong type", "True or False", "int: 1"),
+    ("at", [1], "names a field of a type that no segment has", "Boolean, Float64, Int64, String", "Datetime"),
+]
+
+
+@pytest.mark.parametrize(("field", "values", "what", "allowed", "got"), WRONG_SEGMENTS, ids=str)
+def test_every_wrong_segment_is_told_in_five_parts(
+    field: Any, values: Any, what: str, allowed: str, got: str
+) -> None:
+    fields = {"carrier": "String", "flight_id": "String", "seats": "Int64", "fuel": "Float64", "premium": "Boolean"}
+    fields |= {"at": "Datetime(time_unit='us', time_zone='UTC')"} if field == "at" else {}
+    (problem,) = canary(segment=segment(field, values)).problems(fields)
+    assert what in problem.what
+    assert allowed in problem.allowed
+    assert got in problem.got
+    assert problem.where.startswith("test_policies.py:") and problem.do
+
+
+def test_a_segment_has_each_value_once_and_numbers_of_either_kind() -> None:
+    one = segment("fuel", (1, 1.0, 2.5))
+    assert list(one.problems({"fuel": "Float64"})) == []
+    assert one.audience == Audience("fuel", (1, 2.5))
+    assert [type(value) for value in segment("mixed", [1, True]).audience.values] == [int, bool]

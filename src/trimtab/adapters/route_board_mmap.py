@@ -84,6 +84,8 @@ class _Board:
             return None
         try:
             return route_from(msgspec.json.decode(data))
+        except Corrupt as error:  # of a newer Trimtab
+            raise error.at(str(self.route_file)) from None
         except (msgspec.DecodeError, KeyError, AssertionError, TypeError) as error:
             raise Corrupt(
                 "the route file",

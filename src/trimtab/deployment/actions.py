@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.route import Canary, Route
 
@@ -24,10 +25,11 @@ class MoveRoute:
     canary: Canary | None = None
     shadows: tuple[str, ...] = ()
     against: str = ""  # id of the route that the plan was made against; "" if there was none
+    previous: str = ""  # the warm release that may answer in the champion's place; "": none may
 
     def route(self) -> Route:
         """The route, whose generation the journal gives."""
-        return Route(self.system, self.champion, self.warm, 0, self.canary, self.shadows)
+        return Route(self.system, self.champion, self.warm, 0, self.canary, self.shadows, self.previous)
 
     def body(self) -> dict[str, Json]:
         """As stored in the ledger."""
@@ -35,10 +37,11 @@ class MoveRoute:
             "action": "move_route",
             "champion": self.champion,
             "warm": list(self.warm),
-            "canary": None if self.canary is None else {**self.canary.__dict__},
+            "canary": None if self.canary is None else self.canary.body(),
             "shadows": list(self.shadows),
             "replaces": self.replaces,
             "against": self.against,
+            "previous": self.previous,
             "because": self.because,
             "system": self.system,
         }
@@ -55,6 +58,11 @@ class StepRollout:
     ceiling: str = ""  # of its share from now on, in words
     facts: Mapping[str, Json] = field(default_factory=dict)  # the rollout at its start, later what was compared
 
+    @property
+    def audience(self) -> Audience | None:
+        """Of the canary from now on; None: everybody, or it is one no longer."""
+        return None if self.move.canary is None else self.move.canary.audience
+
     def body(self) -> dict[str, Json]:
         """As stored in the ledger."""
         return {
@@ -65,6 +73,7 @@ class StepRollout:
             "ceiling": self.ceiling,
             "facts": dict(self.facts),
             "because": self.move.because,
+            **({} if self.audience is None else {"audience": self.audience.body()}),
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from trimtab.deployment.actions import MoveRoute, Plan, Refuse, Stay, StepRollout
 from trimtab.kernel.canonical import short
@@ -85,6 +86,8 @@ def decide_rollback(system: str, route: Route | None, to: str = "", known: Seque
     # The release that is rolled back from stays warm, so that a rollback itself can be undone.
     left = route.champion if canary is None else canary.release
     move = move_champion(system, target, route, f"rollback from {short(left)}")
+    if target != route.champion:
+        move = replace(move, previous="")
     return [move] if canary is None else [StepRollout(canary.salt, "rolled_back", canary.release, move)]
 
 
@@ -99,7 +102,25 @@ def move_champion(
     answering = (champion,) if canary is None else (champion, canary.release)
     order = dict.fromkeys((route.champion, *route.warm, *left))
     warm = tuple(one for one in order if one not in answering)[:WARM]
-    return MoveRoute(system, champion, warm, route.champion, because, canary, route.shadows, route.id)
+    previous = _previous(champion, route)
+    return MoveRoute(
+        system,
+        champion,
+        warm,
+        route.champion,
+        because,
+        canary,
+        route.shadows,
+        route.id,
+        previous if previous in warm else "",
+    )
+
+
+def _previous(champion: str, route: Route) -> str:
+    """Who may answer if a champion cannot: the one that it replaces, never one that was left to go back to it."""
+    if champion == route.champion:
+        return route.previous
+    return "" if champion in route.warm else route.champion
 
 
 def decide_shadow(system: str, release: str, route: Route | None, *, on: bool) -> Plan:
@@ -111,4 +132,4 @@ def decide_shadow(system: str, release: str, route: Route | None, *, on: bool) -
     shadows = (*route.shadows, release) if on else tuple(one for one in route.shadows if one != release)
     because = f"release {short(release)} {'becomes a shadow' if on else 'is a shadow no longer'}"
     same = (system, route.champion, route.warm, route.champion)
-    return [MoveRoute(*same, because, route.canary, shadows, route.id)]
+    return [MoveRoute(*same, because, route.canary, shadows, route.id, route.previous)]

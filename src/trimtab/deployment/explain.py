@@ -25,11 +25,12 @@ def explain(action: Action) -> str:
 
 def _staged(action: StepRollout) -> str:
     system = action.move.system
+    of = system if action.audience is None else f"the rows of {system} with {action.audience.words}"
     match action.stage:
         case "started":
-            return f"answers at most {action.ceiling} of {system} as a canary"
+            return f"answers at most {action.ceiling} of {of} as a canary"
         case "advanced":
-            return f"goes on to at most {action.ceiling} of {system}"
+            return f"goes on to at most {action.ceiling} of {of}"
         case "promoted":
             return f"is promoted, and answers {system}"
         case "rolled_back":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
+from trimtab.kernel.audience import Audience, audience_from
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.route import BUCKETS
 
@@ -22,7 +24,7 @@ class Rollout:
     release: str  # digest of the challenger
     replaces: str  # digest of the champion
     began_us: int
-    ceilings: tuple[float, ...]  # per cent of the traffic that the challenger answers at most, growing
+    ceilings: tuple[float, ...]  # per cent of its audience that the challenger answers at most, growing
     steps: tuple[int, ...]  # the buckets that are drawn for each of them
     hold_us: int  # how long each step lasts at least
     horizon_us: int  # after the beginning; then it is decided
@@ -31,6 +33,7 @@ class Rollout:
     confidence: float
     settle_us: int  # after its end, a day's labels have arrived
     zone: str  # of the days
+    audience: Audience | None = None  # whose rows it answers, and is compared on, until it is decided; None: all
 
     @property
     def id(self) -> str:
@@ -47,12 +50,17 @@ class Rollout:
 
     def body(self) -> dict[str, Json]:
         """As stored."""
-        return {**self.__dict__, "ceilings": list(self.ceilings), "steps": list(self.steps)}
+        body = {**self.__dict__, "ceilings": list(self.ceilings), "steps": list(self.steps)}
+        del body["audience"]
+        return body if self.audience is None else {**body, "audience": self.audience.body()}
 
 
 def rollout_from(body: JsonMap) -> Rollout:
     """Read back what `Rollout.body` wrote."""
-    return Rollout(**{**body, "ceilings": tuple(body["ceilings"]), "steps": tuple(body["steps"])})  # type: ignore[arg-type]
+    tuples = {name: tuple(cast("list[float]", body[name])) for name in ("ceilings", "steps")}
+    audience = body.get("audience")
+    narrow = None if audience is None else audience_from(cast("JsonMap", audience))
+    return Rollout(**{**body, **tuples, "audience": narrow})  # type: ignore[arg-type]
 
 
 def drawn(ceiling: float, traffic: int) -> int:

@@ -19,6 +19,32 @@ class FeatureBlock:
     stale_us: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PartBlock(FeatureBlock):
+    """Features of some rows of a block."""
+
+    whole: FeatureBlock = field(kw_only=True)
+
+
+def part(whole: FeatureBlock, rows: Sequence[int]) -> PartBlock:
+    """The rows with these numbers, in their order."""
+    stale_us = {place: whole.stale_us[row] for place, row in enumerate(rows) if row in whole.stale_us}
+    values, ages_us = [whole.values[row] for row in rows], [whole.ages_us[row] for row in rows]
+    return PartBlock(values, ages_us, stale_us, whole=whole)
+
+
+def merged(rows: int, *some: tuple[Sequence[int], FeatureBlock]) -> FeatureBlock:
+    """Blocks of some rows each, with the rows' numbers, as one of all; a row of none of them has no values."""
+    values: list[list[Json]] = [[] for _ in range(rows)]
+    ages_us: list[list[int | None]] = [[] for _ in range(rows)]
+    stale: dict[int, dict[str, int]] = {}
+    for places, block in some:
+        for place, number in enumerate(places):
+            values[number], ages_us[number] = block.values[place], block.ages_us[place]
+        stale.update({places[place]: dict(ages) for place, ages in block.stale_us.items()})
+    return FeatureBlock(values, ages_us, stale)
+
+
 class FeatureReader(Protocol):
     """One method: read."""
 

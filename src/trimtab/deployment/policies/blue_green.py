@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trimtab.deployment.actions import Plan
@@ -19,8 +19,9 @@ class BlueGreen:
 
     name: str = "blue_green"
     admits = (Outcome.PASS,)
+    audience = None
 
-    def problems(self) -> Iterator[TrimtabError]:
+    def problems(self, fields: Mapping[str, str]) -> Iterator[TrimtabError]:  # noqa: ARG002 - all are asked alike
         """It has no settings."""
         yield from ()
 

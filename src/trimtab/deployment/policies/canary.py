@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from zoneinfo import available_timezones
@@ -11,6 +11,8 @@ from zoneinfo import available_timezones
 from trimtab.deployment.actions import Plan, Refuse, StepRollout
 from trimtab.deployment.decide import decide_deploy, held_by_gates, move_champion, passed, wait_for_canary
 from trimtab.deployment.rollout import FINEST, Rollout, drawn
+from trimtab.deployment.segment import Segment
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.errors import InvalidValue, TrimtabError, UnknownName
 from trimtab.kernel.moment import duration, duration_us
 from trimtab.kernel.place import caller
@@ -33,18 +35,26 @@ class CanaryPolicy:
     settle: str
     zone: str
     place: str = ""
+    segment: Segment | None = None
 
     @property
     def name(self) -> str:
         """With its settings."""
         steps = ", ".join(f"{one:g} %" for one in self.steps)
+        if self.audience is not None:
+            steps += f" of {self.audience.words}"
         return f"canary({steps}; {self.metric}, margin={self.margin:g}, horizon={self.horizon})"
 
     # A challenger that the held-out days could not tell from the champion is compared with it on real traffic.
     admits = (Outcome.PASS, Outcome.INCONCLUSIVE)
 
-    def problems(self) -> Iterator[TrimtabError]:
-        """What is wrong with its settings."""
+    @property
+    def audience(self) -> Audience | None:
+        """Of the segment."""
+        return self.segment.audience if isinstance(self.segment, Segment) else None
+
+    def problems(self, fields: Mapping[str, str]) -> Iterator[TrimtabError]:
+        """What is wrong with its settings, and with its segment where requests have these fields."""
         for name in ("hold", "horizon", "settle"):
             try:
                 duration(getattr(self, name), name)
@@ -62,6 +72,11 @@ class CanaryPolicy:
         if self.zone not in available_timezones():
             allowed = "an IANA time zone, e.g. America/New_York"
             yield InvalidValue("zone", self.zone, allowed=allowed, where=self.place)
+        if isinstance(self.segment, Segment):
+            yield from self.segment.problems(fields)
+        elif self.segment is not None:
+            allowed = 'tt.segment(field, values), e.g. tt.segment("carrier", ["UA", "AA"])'
+            yield InvalidValue("segment", self.segment, allowed=allowed, where=self.place)
 
     def _grows(self) -> bool:
         steps = self.steps
@@ -90,7 +105,7 @@ class CanaryPolicy:
         if held and not override:
             return [Refuse(release.system, digest, held)]
         rollout = self._rollout(release, route, number, at_us, traffic)
-        canary = Canary(digest, rollout.steps[0], rollout.id)
+        canary = Canary(digest, rollout.steps[0], rollout.id, rollout.audience)
         move = move_champion(release.system, route.champion, route, passed(release, override), canary)
         return [StepRollout(rollout.id, "started", digest, move, rollout.ceiling(rollout.steps[0]), rollout.body())]
 
@@ -110,6 +125,7 @@ class CanaryPolicy:
             confidence=self.confidence,
             settle_us=duration_us(duration(self.settle, "settle")),
             zone=self.zone,
+            audience=self.audience,
         )
 
 
@@ -123,14 +139,18 @@ def canary(
     confidence: float = 0.95,
     settle: str = "12h",
     zone: str = "UTC",
+    segment: Segment | None = None,
 ) -> CanaryPolicy:
     """Let a new release answer a growing share of the traffic, and decide on paired evidence.
 
     Both releases score every row, one answers it. Harm is the mean daily difference in the metric, with an interval
     that holds at every look (`stats.mixture_t`).
 
+    With a segment it answers, scores and is compared on rows of the segment only, until it is decided; the champion
+    answers all others. A promotion gives it all of the traffic, although the evidence is of the segment alone.
+
     Args:
-        steps: percentages of the traffic that it answers at most.
+        steps: percentages of the traffic, or of the segment, that it answers at most.
         hold: how long each step lasts at least.
         horizon: when it is decided at the latest: promoted if any harm is below the margin, else rolled back.
         metric: "roc_auc" or "log_loss". A loss also counts calibration, which a stormy day moves.
@@ -138,5 +158,7 @@ def canary(
         confidence: of the interval.
         settle: how long after its end a day's labels have arrived.
         zone: time zone of the days, e.g. "America/New_York".
+        segment: of the traffic, e.g. tt.segment("carrier", ["UA", "AA"]); all of it if there is none.
     """
-    return CanaryPolicy(tuple(steps), hold, horizon, metric, margin, confidence, settle, zone, caller())
+    settings = (hold, horizon, metric, margin, confidence, settle, zone)
+    return CanaryPolicy(tuple(steps), *settings, caller(), segment)

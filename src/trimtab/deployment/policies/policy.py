@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from trimtab.deployment.actions import Plan
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.release import Release
 from trimtab.kernel.route import Route
@@ -26,8 +27,17 @@ class RolloutPolicy(Protocol):
         """What the gates may say together to a release that is rolled out."""
         ...
 
-    def problems(self) -> Iterator[TrimtabError]:
-        """What is wrong with its settings."""
+    @property
+    def audience(self) -> Audience | None:
+        """Whom a challenger answers before it is promoted; None: everybody."""
+        ...
+
+    def problems(self, fields: Mapping[str, str]) -> Iterator[TrimtabError]:
+        """What is wrong with its settings.
+
+        Args:
+            fields: of a request → their Polars types, "" for a type that is not known.
+        """
         ...
 
     def decide(
@@ -47,7 +57,7 @@ class RolloutPolicy(Protocol):
             route: in force.
             number: of the rollout, if one begins.
             at_us: now, µs since 1970 UTC.
-            traffic: how many predictions were made in the day before.
+            traffic: how many predictions were made in the day before, of its audience.
             override: why somebody set the gates aside; "" if nobody did.
         """
         ...
