@@ -122,10 +122,11 @@ def roll_out(house: House, now: datetime) -> Iterator[Happening]:
 
 
 def compact(house: House, now: datetime) -> Iterator[Happening]:
-    """Serving: answers recorded so far move from the workers' segments into the predictions table."""
+    """Serving: answers recorded so far move from segments into the predictions table; what is too old leaves it."""
     house.seals.unsealed(house.seals.request_seal(), within_s=SEAL_WITHIN_S)
     with suppress(Busy):  # another process is at it
         yield from compacted(house.compactor.compact(at=now, actor="loop"))
+        yield from house.expire(at=now, actor="loop").told()
 
 
 def monitor(house: House, now: datetime) -> Iterator[Happening]:

@@ -20,7 +20,7 @@ from trimtab.kernel.canonical import JsonMap, canonical
 from trimtab.kernel.errors import Corrupt, NotFound, ProjectInvalid
 from trimtab.ports.tables import Appended
 
-_NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
+NOTE = "trimtab"  # the key of our note in a Delta commit's own metadata
 _UNUSABLE = "%[]\\^|#?"  # delta-rs turns a folder's name into a URL, and fails on these or takes another folder
 _CENTURY = "interval 5200 weeks"
 _CONFIGURATION = {
@@ -31,8 +31,8 @@ _CONFIGURATION = {
     "delta.logRetentionDuration": _CENTURY,
 }
 # Old commits are kept: they carry our stamps, and what was current at a time is asked for years later.
-_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-_TRIES = 5  # a commit is refused when another process has made the table, or appended under the same name
+HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+TRIES = 5  # a commit is refused when another process has made the table, or appended under the same name
 
 
 class DeltaTables:
@@ -59,16 +59,17 @@ class DeltaTables:
         number: int,
         note: JsonMap,
         partition_by: Sequence[str] = (),
+        widen: bool = False,
     ) -> Appended:
         """Append once; Delta's application transactions carry (writer, number)."""
         frame = frame.with_columns(cs.datetime().dt.cast_time_unit("us"))
         frame = frame.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone("UTC"))
         stamp = {"writer": writer, "number": number, "note": dict(note)}
         properties = CommitProperties(
-            custom_metadata={_NOTE: canonical(stamp).decode()},
+            custom_metadata={NOTE: canonical(stamp).decode()},
             app_transactions=[Transaction(writer, number)],
         )
-        for tries_left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(TRIES)):
             delta = self._load(table) or self._create(table, frame, partition_by)
             # Not refreshed from here on: Delta refuses the commit if the writer's number has moved since.
             last = delta.transaction_version(writer)
@@ -76,7 +77,7 @@ class DeltaTables:
                 break
             version = delta.version()
             try:
-                files = self._write(table, delta, frame, properties, f"{writer} {number} ")
+                files = self._write(table, delta, frame, properties, f"{writer} {number} ", widen=widen)
             except CommitFailedError:
                 if not tries_left:
                     raise
@@ -101,7 +102,7 @@ class DeltaTables:
         delta = self._load(table)
         if delta is None and not files:
             raise NotFound("table", table, do="ingest the source first: trimtab up, or trimtab train")
-        names = files if files is not None else _files(delta) if delta is not None else ()
+        names = files if files is not None else files_of(delta) if delta is not None else ()
         self._all_there(table, names)
         if delta is None:  # the log is gone: the files say themselves what they hold
             parts = any("=" in name for name in names)
@@ -116,6 +117,8 @@ class DeltaTables:
         return pl.scan_parquet(
             [self._folder(table) / name for name in names],
             glob=False,
+            schema={name: kind for name, kind in schema.items() if name not in columns},
+            missing_columns="insert",  # files of before the table was widened lack some
             hive_partitioning=bool(columns),
             hive_schema={name: schema[name] for name in columns} or None,
         ).select(schema.names())
@@ -146,7 +149,14 @@ class DeltaTables:
             )
 
     def _write(
-        self, table: str, delta: DeltaTable, frame: pl.DataFrame, properties: CommitProperties, append: str
+        self,
+        table: str,
+        delta: DeltaTable,
+        frame: pl.DataFrame,
+        properties: CommitProperties,
+        append: str,
+        *,
+        widen: bool,
     ) -> set[str]:
         """Append; the new files, or nothing where Delta has named them itself.
 
@@ -157,7 +167,12 @@ class DeltaTables:
         plain = all(schema[name] == pl.Date and not frame[name].null_count() for name in columns)
         if frame.is_empty() or frame.schema != schema or not plain:
             write_deltalake(
-                delta, frame, mode="append", commit_properties=properties, post_commithook_properties=_HOOKS
+                delta,
+                frame,
+                mode="append",
+                schema_mode="merge" if widen else None,
+                commit_properties=properties,
+                post_commithook_properties=HOOKS,
             )
             return set()
         parts = frame.partition_by(columns, as_dict=True, include_key=False) if columns else {(): frame}
@@ -171,7 +186,7 @@ class DeltaTables:
             delta.schema(),
             partition_by=[*columns],
             commit_properties=properties,
-            post_commithook_properties=_HOOKS,
+            post_commithook_properties=HOOKS,
         )
         return {action.path for action in actions}
 
@@ -198,7 +213,7 @@ class DeltaTables:
         """What one of our appends wrote beside its commit; None if the commit is not of ours."""
         log = self._folder(table) / "_delta_log" / f"{version:020d}.json"
         for line in log.read_text(encoding="utf-8").splitlines():
-            written: str | None = json.loads(line).get("commitInfo", {}).get(_NOTE)
+            written: str | None = json.loads(line).get("commitInfo", {}).get(NOTE)
             if written is not None:
                 stamp: JsonMap = json.loads(written)
                 return stamp
@@ -210,11 +225,13 @@ class DeltaTables:
             return self._found[table, writer, number]
         delta = self._load(table)
         assert delta is not None
+        now = set(files_of(delta))  # what a later version has erased need not be there
         for commit in delta.history():
-            stamp = json.loads(commit.get(_NOTE) or "{}")
+            stamp = json.loads(commit.get(NOTE) or "{}")
             if stamp.get("writer") == writer and stamp.get("number") == number:
                 version = int(commit["version"])
                 files = self._files_at(table, version) - self._files_at(table, version - 1)
+                files = {one for one in files if one in now or (self._folder(table) / one).exists()}
                 return self._keep(table, writer, number, version, files, stamp["note"])
         raise Corrupt(
             f"table '{table}'",
@@ -261,13 +278,13 @@ class DeltaTables:
         return self._open[table]
 
     def _files_at(self, table: str, version: int) -> set[str]:
-        return set() if version < 0 else set(_files(DeltaTable(str(self._folder(table)), version=version)))
+        return set() if version < 0 else set(files_of(DeltaTable(str(self._folder(table)), version=version)))
 
     def _hashed(self, table: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
         folder = self._folder(table)
         return tuple((name, hashlib.sha256((folder / name).read_bytes()).hexdigest()) for name in names)
 
 
-def _files(delta: DeltaTable) -> list[str]:
+def files_of(delta: DeltaTable) -> list[str]:
     """Paths relative to the table's folder, as they stand on the disk (the log keeps them as URLs)."""
     return [unquote(path) for path in pl.DataFrame(delta.get_add_actions(flatten=True))["path"]]

@@ -1,4 +1,4 @@
-"""The ledger: is it what it was when it was written?"""
+"""The ledger and the predictions: are they what they were when they were written?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from trimtab.cli.lazy import plain_app
 from trimtab.cli.screen import BAD, GOOD, Screen
 from trimtab.cli.session import session
 from trimtab.governance.audit import verify as verify_ledger
+from trimtab.serving.proving import prove
 
 app = plain_app()
 
 
 @app.callback()
 def audit() -> None:
-    """The ledger: is it what it was when it was written?"""
+    """The ledger and the predictions: are they what they were when they were written?"""
 
 
 @app.command()
@@ -26,13 +27,19 @@ def verify(
     """Recompute the chain and hold it against the heads saved outside of the database."""
     with session(checked=False) as open_:
         report = verify_ledger(open_.house.reader, open_.house.heads(), head or None)
-    screen = Screen()
-    first, *rest = report.lines()
-    screen.console.print(f"[{GOOD if report.ok else BAD}]{'✓' if report.ok else '✗'}[/] {first}", soft_wrap=True)
-    for line in rest:
-        screen.console.print(f"  {line}", markup=False, soft_wrap=True)
-    if not report.ok:
-        sys.exit(1)
+    _show(report.ok, report.lines())
+
+
+@app.command()
+def predictions() -> None:
+    """Hold every row of the predictions table against the root of the segment that it was logged in.
+
+    What the system's policy left out, or let expire, is counted and not missed.
+    """
+    with session(checked=False) as open_:
+        house = open_.house
+        found = prove(house.name, journal=house.reader, tables=house.tables, proofs=house.proofs)
+    _show(found.ok, found.lines())
 
 
 @app.command("log")
@@ -47,3 +54,14 @@ def log(
         for one in entries
     ]
     Screen().table(("seq", "at (UTC)", "actor", "what", "subject", "hash"), rows, right=(0,))
+
+
+def _show(ok: bool, lines: list[str]) -> None:
+    """The first line says how it ended; a bad end is the process's own."""
+    screen = Screen()
+    first, *rest = lines
+    screen.console.print(f"[{GOOD if ok else BAD}]{'✓' if ok else '✗'}[/] {first}", soft_wrap=True)
+    for line in rest:
+        screen.console.print(f"  {line}", markup=False, soft_wrap=True)
+    if not ok:
+        sys.exit(1)

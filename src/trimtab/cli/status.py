@@ -13,11 +13,14 @@ from trimtab.cli.session import Session, session
 from trimtab.governance.audit import verify
 from trimtab.house.comparing import looks
 from trimtab.house.feedback import given
+from trimtab.house.log_kept import log_bytes, log_kept
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.moment import from_us
 
 app = plain_app()
+_MIB = 1 << 20
 
 
 @app.command()
@@ -59,7 +62,8 @@ def _facts(open_: Session) -> list[tuple[str, str]]:
     count = counted(len(workers), "worker")
     live = f"[{GOOD}]up[/]  {faint(count)}" if workers else f"not running  {faint('trimtab up')}"
     ledger = ("ledger", f"{whole}  {faint(f'{audit.entries} entries')}")
-    return [("champion", champion), *_beside(open_), ("server", live), *_feedback(open_), *_alarms(open_), ledger]
+    stands = [("champion", champion), *_beside(open_), ("server", live), *_log(open_)]
+    return [*stands, *_feedback(open_), *_alarms(open_), ledger]
 
 
 def _beside(open_: Session) -> Iterator[tuple[str, str]]:
@@ -68,7 +72,7 @@ def _beside(open_: Session) -> Iterator[tuple[str, str]]:
     under_way, route = house.act.rollout(house.name), house.act.route(house.name)
     if under_way is not None and route is not None and route.canary is not None:
         rollout = under_way[0]
-        said = f"at most {rollout.ceiling(route.canary.buckets)} of the traffic"
+        said = f"at most {rollout.ceiling(route.canary.buckets)} of the traffic{_with(rollout.audience)}"
         seen = looks(house, rollout)
         if seen and seen[-1].days:
             last = seen[-1]
@@ -76,6 +80,19 @@ def _beside(open_: Session) -> Iterator[tuple[str, str]]:
         yield "canary", f"[bold]{short(rollout.release)}[/]  {faint(said)}"
     if route is not None and route.shadows:
         yield "shadows", ", ".join(short(one) for one in route.shadows)
+
+
+def _with(audience: Audience | None) -> str:
+    return "" if audience is None else f" with {escape(audience.words)}"
+
+
+def _log(open_: Session) -> Iterator[tuple[str, str]]:
+    """How much of the prediction log is kept, and by which policy."""
+    house = open_.house
+    found = log_kept(house)
+    if found.answered:
+        size = f"{house.system.log.words}, {log_bytes(house) / _MIB:.1f} MiB"
+        yield "log", f"{found.words}  {faint(size)}"
 
 
 def _feedback(open_: Session) -> Iterator[tuple[str, str]]:

@@ -33,8 +33,12 @@ class TableWriter(Protocol):
         number: int,
         note: JsonMap,
         partition_by: Sequence[str] = (),
+        widen: bool = False,
     ) -> Appended:
-        """Append once: if this writer's `number` is in the table already, nothing is written."""
+        """Append once: if this writer's `number` is in the table already, nothing is written.
+
+        Columns that the table lacks are added to it if `widen` says so; they are null in all earlier rows.
+        """
         ...
 
     def last(self, table: str, writer: str) -> Appended | None:

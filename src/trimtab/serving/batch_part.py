@@ -19,7 +19,7 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import BATCH_WORKER, parse_prediction_id, prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
-from trimtab.serving.log_reader import SEGMENT, TABLE, prediction_of_row
+from trimtab.serving.log_reader import TABLE, prediction_of_row
 from trimtab.serving.log_writer import Then
 from trimtab.serving.segment import (
     SEALED,
@@ -34,6 +34,7 @@ from trimtab.serving.segment import (
     read_segment,
 )
 from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 from trimtab.stats.merkle import MerkleTree
 
 
@@ -111,7 +112,9 @@ class BatchLog:
             record = self._journal.record(SEGMENT, name)
         if record is None:
             raise NotFound("segment", name, do="score the file again, with --no-log")
-        files = [str(one) for one in cast("list[str]", record["files"])]
+        files = Whereabouts(self._journal).files(record)
+        if len(files) < len(cast("list[str]", record["files"])):  # a day of it has expired
+            raise NotFound("segment", name, do="score the file again, with --no-log")
         rows = self._tables.scan(TABLE, files).filter(pl.col("segment") == name).collect().to_dicts()
         return sorted(map(prediction_of_row, rows), key=lambda one: parse_prediction_id(one.id).offset)
 

@@ -1,38 +1,40 @@
 """Moves sealed segments into the predictions table, exactly once, whatever is killed when.
 
-The order: append to the table (idempotent by writer and number, with a note of the segments) → one unit of work
-in the journal (entry, records, pointer) → remove the files. After a crash the table's last append is adopted if
-the journal does not know it, and files whose record exists are removed.
+The order: write what proves the rows that a sample keeps (named by its content) → append these to the table
+(idempotent by writer and number, with a note of the segments) → one unit of work in the journal (entry, records,
+pointer) → remove the files. After a crash the table's last append is adopted if the journal does not know it, and
+files whose record exists are removed.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-import polars as pl
-
 from trimtab.kernel.canonical import Json, JsonMap
-from trimtab.kernel.errors import Busy, Corrupt
+from trimtab.kernel.errors import Corrupt
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
-from trimtab.serving.log_reader import SEGMENT, TABLE, frame_of_predictions
+from trimtab.serving.compacting_alone import compacting_alone
+from trimtab.serving.log_reader import TABLE
+from trimtab.serving.parting import Parted, parted
+from trimtab.serving.sampling import Sampling
 from trimtab.serving.segment import SEALED, SET_ASIDE, Segment, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.whereabouts import SEGMENT
 
 
 @dataclass(frozen=True)
 class Compaction:
     """What one call did."""
 
-    segments: tuple[str, ...]  # in the table now
-    rows: int
+    segments: tuple[str, ...]  # moved
+    rows: int  # records in them
+    kept: int  # of `rows`, those that are in the table now
     corrupt: tuple[str, ...]  # set aside: not what was sealed
 
 
@@ -48,6 +50,7 @@ class Compactor:
         journal: Journal,
         history: JournalReader,
         batch_bytes: int = 128 << 20,
+        sampling: Sampling | None = None,
     ) -> None:
         self._folder = folder
         self._system = system
@@ -55,7 +58,9 @@ class Compactor:
         self._journal = journal
         self._history = history
         self._batch_bytes = batch_bytes
-        self._writer = f"compactor/{system}"
+        self._writer = writer_of(system)
+        self._sampling = sampling or Sampling()
+        self._proofs = folder.proofs
 
     def compact(self, *, at: datetime, actor: str) -> Compaction:
         """Move everything that is sealed; segments still being written stay (see SealBoard.request_seal).
@@ -65,31 +70,43 @@ class Compactor:
         Raises:
             Busy: another process is compacting this system.
         """
-        with self._alone():
-            names: list[str] = []
-            rows = 0
+        with compacting_alone(self._folder.path, self._system):
+            moved: list[dict[str, Json]] = []
             corrupt: list[str] = []
             self._folder.seal_orphans()
             adopted = self._adopt(at, actor)
             if adopted is not None:
-                names += [str(one["name"]) for one in _noted(adopted)]
-                rows += sum(cast("int", one["rows"]) for one in _noted(adopted))
+                moved += _noted(adopted)
             self._remove_known()
+            keeps = self._sampling.chooser()
             for batch in self._batches(at, actor, corrupt):
-                note: JsonMap = {"segments": [_summary(one) for one in batch]}
+                done = parted(batch, keeps)
                 appended = self._tables.append(
                     TABLE,
-                    _frame(batch),
+                    done.rows,
                     writer=self._writer,
                     number=self._done() + 1,
-                    note=note,
+                    note=self._note(batch, done),
                     partition_by=("date",),
+                    widen=True,  # one that an older Trimtab has made lacks columns
                 )
                 self._enter(appended, at, actor)
                 self._remove(one.header.name for one in batch)
-                names += [one.header.name for one in batch]
-                rows += sum(len(one.frames) for one in batch)
-            return Compaction(tuple(names), rows, tuple(corrupt))
+                moved += _noted(appended)
+            return Compaction(
+                segments=tuple(str(one["name"]) for one in moved),
+                rows=sum(cast("int", one["rows"]) for one in moved),
+                kept=sum(sum(cast("dict[str, int]", one["kept"]).values()) for one in moved),
+                corrupt=tuple(corrupt),
+            )
+
+    def _note(self, batch: Sequence[Segment], done: Parted) -> JsonMap:
+        """What goes with the append: the segments, and the files of proofs, which are written here."""
+        segments: list[Json] = [_summary(one, done) for one in batch]
+        if not done.parts:
+            return {"segments": segments}
+        proofs = {day.isoformat(): self._proofs.put(self._system, day, parts) for day, parts in done.parts.items()}
+        return {"segments": segments, "proofs": dict(proofs), "policy": self._sampling.policy.words}
 
     def _adopt(self, at: datetime, actor: str) -> Appended | None:
         """The append that a killed compactor finished and did not enter."""
@@ -111,18 +128,25 @@ class Compactor:
         """Ledger entry, one record per segment, pointer: in one unit of work."""
         files: list[Json] = [name for name, _ in appended.files]
         segments = _noted(appended)
+        proved = {name: appended.note[name] for name in ("proofs", "policy") if name in appended.note}
         with self._journal.begin(at=at, actor=actor) as unit:
             unit.append(
                 "segments.compacted",
                 self._system,
-                {"number": appended.number, "table_version": appended.table_version, "segments": list(segments)},
+                {
+                    "number": appended.number,
+                    "table_version": appended.table_version,
+                    "segments": list(segments),
+                    **proved,
+                },
             )
             for one in segments:
                 body: JsonMap = {
                     "table_version": appended.table_version,
                     "files": files,
-                    "rows": one["rows"],
-                    "root": one["root"],
+                    "system": self._system,
+                    **{name: value for name, value in one.items() if name != "name"},
+                    **proved,
                 }
                 unit.put(SEGMENT, str(one["name"]), body)
             unit.point(self._pointer, str(appended.number))
@@ -174,30 +198,19 @@ class Compactor:
         for name in names:
             (self._folder.path / f"{name}{SEALED}").unlink(missing_ok=True)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        path = self._folder.path / f"compactor-{self._system}.lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Busy(
-                    f"the compaction of '{self._system}'", where=str(path), do="let the other one finish"
-                ) from None
-            yield
-        finally:
-            os.close(fd)
+
+def writer_of(system: str) -> str:
+    """Who appends a system's predictions."""
+    return f"compactor/{system}"
 
 
 def _noted(appended: Appended) -> Sequence[dict[str, Json]]:
     return cast("list[dict[str, Json]]", appended.note["segments"])
 
 
-def _summary(segment: Segment) -> dict[str, Json]:
+def _summary(segment: Segment, done: Parted) -> dict[str, Json]:
     assert segment.root is not None
-    return {"name": segment.header.name, "rows": len(segment.frames), "root": segment.root.hex()}
-
-
-def _frame(batch: Sequence[Segment]) -> pl.DataFrame:
-    return frame_of_predictions((segment.header.name, one) for segment in batch for one in segment.predictions())
+    name = segment.header.name
+    kept: dict[str, Json] = {day.isoformat(): count for day, count in done.kept[name].items()}
+    beside: dict[str, Json] = {"beside": done.beside[name]} if done.beside[name] else {}
+    return {"name": name, "rows": len(segment.frames), "kept": kept, "root": segment.root.hex(), **beside}

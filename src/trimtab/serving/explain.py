@@ -11,7 +11,8 @@ from trimtab.serving.compactor import Compaction
 def told_of(done: Compaction) -> Iterator[Happening]:
     """What moved into the table, and what could not."""
     if done.rows:
-        told = f"{done.rows:,} predictions compacted from {len(done.segments)} segments"
+        kept = "" if done.kept == done.rows else f"{done.kept:,} of "
+        told = f"{kept}{done.rows:,} predictions compacted from {len(done.segments)} segments"
         yield Happening("serving", told, "routine")
     for name in done.corrupt:
         yield Happening("serving", f"segment {name} is not what was sealed: set aside", "bad")

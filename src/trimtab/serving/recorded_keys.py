@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import cast
+from datetime import date
 
 import polars as pl
 
@@ -14,9 +14,10 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
-from trimtab.serving.log_reader import SEGMENT, TABLE
+from trimtab.serving.log_reader import TABLE
 from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_frame
 from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.whereabouts import Whereabouts
 
 
 class RecordedKeys:
@@ -75,17 +76,22 @@ class RecordedKeys:
     def _in_table(self, places: dict[str, list[PredictionId]], system: str) -> dict[str, str]:
         files: dict[str, None] = {}
         compacted: list[PredictionId] = []
+        whereabouts = Whereabouts(self._journal)
         for name, some in places.items():
-            record = self._journal.record(SEGMENT, name)
+            record = whereabouts.record(name)
             if record is not None:
-                files.update(dict.fromkeys(map(str, cast("list[str]", record["files"]))))
+                files.update(dict.fromkeys(whereabouts.files(record, {_day(one) for one in some})))
                 compacted += some
         if not files:
             return {}
-        days = {from_us(one.at_ms * 1000).date() for one in compacted}
+        days = {_day(one) for one in compacted}
         rows = self._tables.scan(TABLE, list(files)).filter(
             pl.col("date").is_in(sorted(days)),
             pl.col("id").is_in([str(one) for one in compacted]),
             pl.col("system") == system,
         )
         return dict(rows.select("id", "key").collect().iter_rows())
+
+
+def _day(place: PredictionId) -> date:
+    return from_us(place.at_ms * 1000).date()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.kernel.errors import Corrupt, LogUnwritable
+from trimtab.serving.proofs import ProofFolder
 from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, footer, read_segment
 
 _COUNTER, _SEALING = "segment.counter", "sealing.lock"
@@ -37,6 +38,7 @@ class SegmentFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.proofs = ProofFolder(path / "proofs")  # of what went into the table
         path.mkdir(parents=True, exist_ok=True)
 
     def files(self, ending: str) -> list[Path]:
