@@ -60,9 +60,12 @@ class CountingTables:
         number: int,
         note: JsonMap,
         partition_by: Sequence[str] = (),
+        widen: bool = False,
     ) -> Appended:
         self.numbers.append(number)
-        return self._tables.append(table, frame, writer=writer, number=number, note=note, partition_by=partition_by)
+        return self._tables.append(
+            table, frame, writer=writer, number=number, note=note, partition_by=partition_by, widen=widen
+        )
 
     def last(self, table: str, writer: str) -> Appended | None:
         return self._tables.last(table, writer)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from trimtab.monitoring.scores import ANSWERED, score_of, scored_by
-from trimtab.serving.log_reader import FRAME_SCHEMA
+from trimtab.kernel.prediction import Prediction
+from trimtab.monitoring.scores import ANSWERED, answered, score_of, scored_by
+from trimtab.serving.log_reader import FRAME_SCHEMA, frame_of_predictions
 
 NAMES = ["aaa", "bbb", "ccc"]
 SCORE = st.floats(0, 1)
@@ -62,3 +66,46 @@ def test_users_first_then_whoever_scored_all(rows: list[Row]) -> None:
     for name, scored in found:
         assert scored["score"].to_list() == expected[name]
         assert_frame_equal(scored.drop("score"), frame(rows).drop("score"))
+
+
+def prediction(id: str, release: str, generation: int, score: float, **rest: Any) -> Prediction:
+    given = {"request": {"row": id}, "others": (), **rest}
+    return Prediction(
+        id=id, system="s", release=release, generation=generation, key=id, at_us=1, features=(), ages_us=(),
+        score=score, latency_us=0, **given,
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    beside=st.lists(st.dictionaries(st.sampled_from(NAMES), SCORE, max_size=3), max_size=6),
+    later=st.lists(st.dictionaries(st.sampled_from(NAMES), SCORE, max_size=3), max_size=6),
+    chance=st.randoms(use_true_random=False),
+)
+def test_what_shadows_have_said_since_stands_beside_the_answer(
+    beside: list[dict[str, float]], later: list[dict[str, float]], chance: Random
+) -> None:
+    answers, records, expected = [], [], {}
+    for number, now in enumerate(beside):
+        id = f"id-{number}"
+        since = later[number] if number < len(later) else {}
+        answers.append(prediction(id, "champion", 3, 0.5, others=tuple(now.items())))
+        records += [
+            prediction(f"{id}-{name}", name, -3, score, request={"answer": id}, others=(("champion", 0.5),))
+            for name, score in since.items()
+            if name not in now
+        ]
+        expected[id] = {**since, **now}
+    rows = [*answers, prediction("batch", "champion", 0, 0.1), *records]
+    chance.shuffle(rows)
+    found = answered(frame_of_predictions(("segment", one) for one in rows).lazy()).collect()
+    assert found.drop("others").rows() == [
+        row for row in frame_of_predictions(("segment", one) for one in rows).drop("others").rows() if row[3] >= 0
+    ]
+    told = {
+        row["id"]: {one["release"]: one["score"] for one in row["others"]} for row in found.iter_rows(named=True)
+    }
+    assert told == {**expected, "batch": {}}
+    for name in NAMES:
+        scores = dict(zip(found["id"], found.select(score_of(name)).to_series(), strict=True))
+        assert scores == {id: one.get(name) for id, one in told.items()}

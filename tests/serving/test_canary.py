@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.serving.client import Client, ServerProcess, until
 from tests.serving.conftest import Stores
 from tests.serving.releases import SUMMANDS, load
+from tests.serving.shadowed import answers as with_shadows
 from tests.serving.test_routes import silent, under_load
 
 from trimtab.kernel.prediction import Prediction
@@ -56,22 +58,37 @@ def metrics(server: ServerProcess) -> dict[str, float]:
 
 
 def records(server: ServerProcess) -> dict[str, Prediction]:
-    """By id, of all segments that were not compacted."""
+    """Answers by id, of all segments that were not compacted; with what shadows have said by now."""
     folder = SegmentFolder(server.wal)
     segments = []
     for path in folder.files(LIVE):
         with suppress(FileNotFoundError):  # sealed since it was listed: then it is among those
             segments.append(read_segment(path))
     segments += [read_segment(path) for path in folder.files(SEALED)]
-    return {one.id: one for segment in segments if segment is not None for one in segment.predictions()}
+    return with_shadows(one for segment in segments if segment is not None for one in segment.predictions())
 
 
-def check_record(one: Prediction, route: Route, x: float) -> None:
+def shadowed(server: ServerProcess, told: list[dict[str, Any]], scorers: int) -> dict[str, Prediction]:
+    """`records`, once so many releases have scored each of the answers."""
+
+    def all_have() -> bool:
+        found = records(server)
+        return all(len(found[one["id"]].others) == scorers - 1 for one in told)
+
+    asyncio.run(until(all_have))
+    return records(server)
+
+
+def check_record(one: Prediction, route: Route, x: float, *, shadows: bool = True) -> None:
     """As a route has it that all releases can follow."""
     assert one.generation == route.generation
-    assert one.release == route.answering(one.key)
+    assert one.release == route.answering(one.key, one.request)
     assert one.score == x + SUMMANDS[one.release]
-    assert one.others == tuple((other, x + SUMMANDS[other]) for other in route.scoring() if other != one.release)
+    scorers = set(route.scoring()) - {one.release}
+    beside = dict(one.others)
+    assert beside == {other: x + SUMMANDS[other] for other in beside}
+    # What shadows had not said yet when their worker was stopped is not said any more.
+    assert beside.keys() == scorers if shadows else scorers - set(route.shadows) <= beside.keys() <= scorers
 
 
 def test_each_row_is_answered_by_one_and_scored_by_all(one_worker: ServerProcess) -> None:
@@ -80,9 +97,9 @@ def test_each_row_is_answered_by_one_and_scored_by_all(one_worker: ServerProcess
     answers = asked(one_worker, ROWS)
     counted = Counter(one["release"] for one in answers)
     assert set(counted) == {"one", "two"} and 30 < counted["two"] < 70
-    written = records(one_worker)
+    written = shadowed(one_worker, answers, 3)
     for row, one in zip(ROWS, answers, strict=True):
-        assert one["release"] == route.answering(one["key"])
+        assert one["release"] == route.answering(one["key"], {})
         assert (one["key"], one["score"]) == (row["row"], row["x"] + SUMMANDS[one["release"]])
         # What the loser of a row looked up is not kept: the features are those of the answer.
         record = written[one["id"]]
@@ -95,7 +112,7 @@ def test_the_smallest_share_and_all_of_it(one_worker: ServerProcess, buckets: in
     generation = one_worker.ready("one", canary=Canary("two", buckets, "rollout/2"))
     route = one_worker.routes[generation]
     answers = asked(one_worker, ROWS)
-    assert [one["release"] for one in answers] == [route.answering(one["key"]) for one in answers]
+    assert [one["release"] for one in answers] == [route.answering(one["key"], {}) for one in answers]
     assert Counter(one["release"] for one in answers)["two"] == (100 if buckets == BUCKETS else 0)
 
 
@@ -104,7 +121,8 @@ def test_releases_with_one_definition_look_up_once(one_worker: ServerProcess) ->
     one_worker.ready("left", canary=half("right"), shadows=("one", "two"))
     numbers: list[Any] = []
     for _ in range(3):
-        answers, written = asked(one_worker, ROWS[:20]), records(one_worker)
+        answers = asked(one_worker, ROWS[:20])
+        written = shadowed(one_worker, answers, 4)
         found = [written[one["id"]] for one in answers]
         assert {one.release for one in found} == {"left", "right"}
         assert all(
@@ -126,11 +144,14 @@ def test_a_release_that_breaks_beside_the_champion_costs_nobody_an_answer(
     route = one_worker.routes[generation]
     name = f'trimtab_unscored_rows_total{{release="{wrong}"}}'
     before = metrics(one_worker).get(name, 0)
-    answers, written = asked(one_worker, ROWS), records(one_worker)
-    assert metrics(one_worker)[name] == before + len(ROWS)
+    answers = asked(one_worker, ROWS)
+    deadline_s = time.monotonic() + 10.0
+    while metrics(one_worker).get(name) != before + len(ROWS):
+        assert time.monotonic() < deadline_s
+    written = shadowed(one_worker, answers, 2) if role == "shadow" else records(one_worker)
     for row, one in zip(ROWS, answers, strict=True):
         record = written[one["id"]]
-        meant = route.answering(one["key"])
+        meant = route.answering(one["key"], {})
         assert record.release == one["release"] == ("one" if meant == wrong else meant)
         assert one["score"] == row["x"] + SUMMANDS[one["release"]]
         beside = set(route.scoring()) - {wrong, one["release"]}
@@ -139,7 +160,7 @@ def test_a_release_that_breaks_beside_the_champion_costs_nobody_an_answer(
     # Without the row that it breaks on, the fragile one takes part again.
     if wrong == "fragile":
         again = asked(one_worker, ROWS[:13])
-        written = records(one_worker)
+        written = shadowed(one_worker, again, len(route.scoring()))
         for row, one in zip(ROWS[:13], again, strict=True):
             check_record(written[one["id"]], route, row["x"])
 
@@ -162,7 +183,8 @@ def test_a_shadow_that_has_become_champion_or_canary_scores_once(one_worker: Ser
     """A frozen first release stays a shadow when a rollback makes it the champion again."""
     for route in ({"champion": "one", "shadows": ("one", "two")}, {"champion": "two", "shadows": ("one",)}):
         generation = one_worker.ready(str(route["champion"]), canary=half("one"), shadows=tuple(route["shadows"]))
-        answers, written = asked(one_worker, ROWS), records(one_worker)
+        answers = asked(one_worker, ROWS)
+        written = shadowed(one_worker, answers, 2)
         for row, one in zip(ROWS, answers, strict=True):
             check_record(written[one["id"]], one_worker.routes[generation], row["x"])
 
@@ -188,11 +210,12 @@ def test_shares_that_change_under_load_lose_nothing(server: ServerProcess, store
     assert len(load_.answers) > 500
     assert {one.release for one in load_.answers} == {"one", "two"}
     assert len({one.generation for one in load_.answers}) >= 15
-    found = {one.id: one for one in stores.log().recent()}
+    found = with_shadows(stores.log().recent())
     assert sorted(found) == sorted(one.id for one in load_.answers)
     for one in load_.answers:
-        assert one.release == server.routes[one.generation].answering(one.key)
-        check_record(found[one.id], server.routes[one.generation], 10)
+        assert one.release == server.routes[one.generation].answering(one.key, {})
+        check_record(found[one.id], server.routes[one.generation], 10, shadows=False)
+    assert sum("fragile" in dict(one.others) for one in found.values()) > len(found) // 2
 
 
 def test_a_canary_that_cannot_be_loaded_leaves_the_last_route_in_force(server: ServerProcess) -> None:
@@ -212,7 +235,7 @@ def test_a_canary_that_cannot_be_loaded_leaves_the_last_route_in_force(server: S
 
     load_ = under_load(server, move)
     assert (load_.refused, load_.broken) == ([], 0)
-    assert all(one.release == last.answering(one.key) for one in load_.answers if one.generation == 1)
+    assert all(one.release == last.answering(one.key, {}) for one in load_.answers if one.generation == 1)
     assert {one.release for one in load_.answers if one.generation == 3} == {"one"}
 
 

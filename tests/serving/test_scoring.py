@@ -56,19 +56,19 @@ class Slow(Adder):
 ROWS: list[JsonMap] = [{"row": "a", "x": 1.0}]
 
 
-def test_a_slow_shadow_delays_nobody_and_is_told_of() -> None:
+def test_a_slow_canary_is_not_waited_for_and_is_told_of() -> None:
     told: list[tuple[str, int]] = []
-    scoring, champion, shadow = Scoring(lambda *one: told.append(one)), Adder("one"), Slow("two")
+    scoring, champion, canary = Scoring(lambda *one: told.append(one)), Adder("one"), Slow("two")
     for _ in range(3):  # the second and third time it still scores the first request
         began_s = time.monotonic()
-        scored = scoring.score([champion, shadow], ROWS, [0])
+        scored = scoring.score([champion, canary], ROWS, [0])
         assert time.monotonic() - began_s < 5.0  # it would be let after ten
         assert list(scored) == ["one"]
     assert told == [("two", 1)] * 3
-    assert len(shadow.threads) == 1
-    shadow.let.set()
+    assert len(canary.threads) == 1
+    canary.let.set()
     deadline_s = time.monotonic() + 10.0
-    while "two" not in scoring.score([champion, shadow], ROWS, [0]):
+    while "two" not in scoring.score([champion, canary], ROWS, [0]):
         assert time.monotonic() < deadline_s
 
 
@@ -80,14 +80,13 @@ def test_a_replay_waits_for_all_that_score() -> None:
     assert told == []
 
 
-def test_a_quick_shadow_scores_in_the_same_thread_unless_rows_are_many() -> None:
-    scoring, shadow = Scoring(lambda *_: None, patient=True), Slow("two")
-    shadow.let.set()
-    many = ROWS * 100
-    for rows in (ROWS, ROWS, ROWS, many, ROWS):
-        scoring.score([Adder("one"), shadow], rows, [0] * len(rows))
+def test_a_quick_release_scores_in_the_same_thread_unless_rows_are_many() -> None:
+    scoring, canary = Scoring(lambda *_: None, patient=True), Slow("two")
+    canary.let.set()
+    for rows in (ROWS, ROWS, ROWS, ROWS * 100, ROWS):
+        scoring.score([Adder("one"), canary], rows, [0] * len(rows))
     main = threading.current_thread().name
-    assert [name == main for name in shadow.threads] == [False, True, True, False, True]
+    assert [name == main for name in canary.threads] == [False, True, True, False, True]
 
 
 def test_threads_of_releases_that_are_gone_are_forgotten() -> None:

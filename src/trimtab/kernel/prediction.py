@@ -14,7 +14,7 @@ class Prediction:
     id: str
     system: str
     release: str  # digest
-    generation: int  # of the route that was in force
+    generation: int  # of the route that was in force; below 0: a shadow's score to what was answered under it
     key: str  # names the row, e.g. the flight; labels are joined by it
     at_us: int  # the instant as of which features were looked up, microseconds since 1970 UTC
     request: JsonMap  # the row as it was sent
@@ -23,3 +23,5 @@ class Prediction:
     score: float
     others: tuple[tuple[str, float], ...]  # (digest, score) of releases that scored the row too, and did not answer
     latency_us: int  # from the request's last byte to the record, by the worker's own clock
+    fallback: str = ""  # kind of the fallback that answered; "": none did, the release has
+    cause: str = ""  # why it did: what failed, and the kind of the error

@@ -16,6 +16,7 @@ from trimtab.kernel.moment import aware, from_us, to_us
 from trimtab.kernel.source import Source
 from trimtab.monitoring.labels import join_labels
 from trimtab.monitoring.monitors import Performance
+from trimtab.monitoring.scores import answered, by_models
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import TableReader, TableWriter
 
@@ -35,16 +36,17 @@ class Measure:
         self._writer = writer
 
     def labelled(self, system: str, label: Label, now: datetime, *, since: datetime | None = None) -> pl.DataFrame:
-        """Predictions in the table, asked from `since` on, whose truth is known at `now`."""
+        """Predictions in the table, asked from `since` on, whose truth is known at `now`; none of fallbacks."""
         labels, given = self._rows(label.source), self._rows(label.feedback)
         if not self._tables.exists(PREDICTIONS) or (labels is None and given is None):
             return pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "key": pl.String, "label": pl.Boolean})
-        # Answers of a batch by a release that somebody asked for were given under no route.
-        predictions = self._tables.scan(PREDICTIONS).filter(pl.col("system") == system, pl.col("generation") > 0)
+        predictions = by_models(self._tables.scan(PREDICTIONS)).filter(pl.col("system") == system)
         if since is not None:  # by partition first: most files are never opened
             day = aware(since).astimezone(UTC).date()
             predictions = predictions.filter(pl.col("date") >= day, pl.col("at") >= aware(since))
-        wanted = predictions.select("id", "key", "at", "release", "generation", "score", "others")
+        # Answers of a batch by a release that somebody asked for were given under no route.
+        under_routes = answered(predictions).filter(pl.col("generation") > 0)
+        wanted = under_routes.select("id", "key", "at", "release", "generation", "score", "others")
         return join_labels(wanted, labels, label, now, given)
 
     def _rows(self, source: Source | None) -> pl.LazyFrame | None:

@@ -9,6 +9,32 @@ import polars as pl
 ANSWERED = ""  # in place of a release: whatever answered, as users got it
 
 
+def answered(predictions: pl.LazyFrame) -> pl.LazyFrame:
+    """Answers, each with what shadows have said to its row: beside it, or in records of their own since.
+
+    Args:
+        predictions: rows of the predictions table, with all its columns; all of some period.
+    """
+    answers, later = predictions.filter(pl.col("generation") >= 0), predictions.filter(pl.col("generation") < 0)
+    if later.select("generation").head(1).collect().is_empty():
+        return answers
+    said = (
+        later.select(id=pl.col("request").str.json_path_match("$.answer"), said=pl.struct("release", "score"))
+        .group_by("id")
+        .agg(pl.col("said").sort())
+    )
+    joined = answers.join(said, on="id", how="left", maintain_order="left")
+    both = pl.col("others").list.concat(pl.col("said"))
+    return joined.with_columns(others=pl.when(pl.col("said").is_null()).then("others").otherwise(both)).drop("said")
+
+
+def by_models(predictions: pl.LazyFrame) -> pl.LazyFrame:
+    """Without the answers of fallbacks: what they say is no measure of the release that could not answer."""
+    if "fallback" not in predictions.collect_schema():  # a table of before there were any
+        return predictions
+    return predictions.filter(pl.col("fallback").is_null())
+
+
 def score_of(release: str) -> pl.Expr:
     """A release's score of each prediction; null where it was not asked."""
     element = pl.element()

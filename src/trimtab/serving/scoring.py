@@ -1,22 +1,22 @@
-"""Scoring rows by every release of a route: one answers, the others are compared with it."""
+"""Scoring rows by the releases that may answer them; what does not answer a row is compared with what does."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from trimtab.kernel.canonical import JsonMap
-from trimtab.ports.feature_reader import FeatureBlock
+from trimtab.ports.feature_reader import FeatureBlock, merged, part
 from trimtab.ports.served_release import ServedRelease
 from trimtab.serving.aside import Aside, Outcome
+from trimtab.serving.pace import Pace
 
 _MANY_ROWS = 64  # from here on another core saves more than a change of threads costs
-_QUICK_S = 0.002  # of one call: who is as quick scores in the event loop's thread
-_SLOW_CALLS = 3  # one after the other: fewer may be the machine's fault
 _PATIENCE, _LEAST_S = 1.0, 0.02  # others may take as long again as the champion took, and this at least
 _FIRST_S = 0.25  # a release that has never scored may take this long, once
+_EVERY_ROW: Mapping[str, Sequence[int]] = {}
 
 # Missing views, those of them that were stale with their ages, features without a value.
 Without: TypeAlias = tuple[list[str], Mapping[str, int], list[str]]
@@ -28,7 +28,7 @@ class Scored:
 
     release: ServedRelease
     block: FeatureBlock
-    scores: list[float]
+    scores: list[Any]  # floats; None in the place of a row that it was not to score
 
     def without(self, index: int) -> Without:
         """What a row was scored without. Features of missing views are not named one by one."""
@@ -44,11 +44,11 @@ class Scored:
 
 
 class Scoring:
-    """The champion scores in the event loop's thread. Others score there if they are quick, else beside it.
+    """The champion scores in the event loop's thread. A canary scores there if it is quick, else beside it.
 
-    An answer waits for the others as long again as the champion took, 20 ms at least, and a quarter of a second for
-    one that has never scored. A canary or a shadow that is slower, that still scores an earlier request, or that
-    fails, is left out and costs nobody an answer.
+    An answer waits for the canary as long again as the champion took, 20 ms at least, and a quarter of a second for
+    one that has never scored. A canary that is slower, that still scores an earlier request, or that fails, is left
+    out and costs nobody an answer. Shadows score later (see `shadowing`), but for a replay.
 
     Args:
         failed: told of a release and the rows that it did not score, within the handler of the exception.
@@ -60,12 +60,23 @@ class Scoring:
         self._patient = patient
         self._asides: dict[str, Aside[list[float]]] = {}  # by release
         self._seen: set[str] = set()
-        self._slow_calls: dict[str, int] = {}  # by release, in a row
+        self._paces: dict[str, Pace] = {}  # by release
 
     def score(
-        self, releases: Sequence[ServedRelease], rows: Sequence[JsonMap], at_us: Sequence[int]
+        self,
+        releases: Sequence[ServedRelease],
+        rows: Sequence[JsonMap],
+        at_us: Sequence[int],
+        only: Mapping[str, Sequence[int]] = _EVERY_ROW,
     ) -> dict[str, Scored]:
         """What each release says, by digest, the champion first. Those with the same features share one look-up.
+
+        Args:
+            releases: the champion first.
+            rows: of requests.
+            at_us: their instants.
+            only: of releases that do not score every row, the numbers of those that they do. One that scores none
+                of them is not in the answer.
 
         Raises:
             Exception: whatever the champion, the first of `releases`, raises.
@@ -73,36 +84,39 @@ class Scoring:
         """
         champion, *others = releases
         blocks = {champion.definition: _checked(champion.look_up(rows, at_us), rows)}
-        begun: list[tuple[ServedRelease, Outcome[list[float]] | None]] = []
+        begun: list[tuple[ServedRelease, FeatureBlock, Outcome[list[float]] | None]] = []
         for release in others:
+            some = only.get(release.digest)
+            if some is not None and not some:
+                continue
             try:
-                if release.definition not in blocks:
-                    blocks[release.definition] = _checked(release.look_up(rows, at_us), rows)
-                begun.append((release, self._begin(release, blocks[release.definition])))
+                block = _block(release, blocks, rows, at_us, some)
+                begun.append((release, block, self._begin(release, block)))
             except Exception:
-                self._failed(release.digest, len(rows))
+                self._failed(release.digest, len(rows if some is None else some))
         started_s = time.perf_counter()
         block = blocks[champion.definition]
         try:
             scored = {champion.digest: _scored(champion, block, champion.score(block))}
         except Exception:
-            for _, outcome in begun:  # rows that did not break it are scored again, one request at a time
+            for _, _, outcome in begun:  # rows that did not break it are scored again, one request at a time
                 if outcome is not None:
                     outcome.wait(None if self._patient else _LEAST_S)
             raise
         patience_s = max(_LEAST_S, _PATIENCE * (time.perf_counter() - started_s))
-        for release, outcome in begun:
+        for release, block, outcome in begun:
             if self._patient:
                 within_s = None
             else:
                 within_s = patience_s if release.digest in self._seen else _FIRST_S
                 self._seen.add(release.digest)
             try:
-                block = blocks[release.definition]
-                scores = self._timed(release, block) if outcome is None else outcome.get(within_s)
-                scored[release.digest] = _scored(release, block, scores)
+                pace = self._paces[release.digest]
+                scores = pace.score(release, block) if outcome is None else outcome.get(within_s)
+                found = _scored(release, block, scores)
+                scored[release.digest] = found if len(scores) == len(rows) else _spread(found, only, len(rows))
             except Exception:
-                self._failed(release.digest, len(rows))
+                self._failed(release.digest, len(block.values))
         return scored
 
     def keep(self, releases: Sequence[ServedRelease]) -> None:
@@ -110,24 +124,18 @@ class Scoring:
         digests = {one.digest for one in releases}
         self._asides = {one: aside for one, aside in self._asides.items() if one in digests}
         self._seen &= digests
-        self._slow_calls = {one: calls for one, calls in self._slow_calls.items() if one in digests}
+        self._paces = {one: pace for one, pace in self._paces.items() if one in digests}
 
     def _begin(self, release: ServedRelease, block: FeatureBlock) -> Outcome[list[float]] | None:
         """Have a release score beside the champion; None if it will do so after it."""
-        if len(block.values) < _MANY_ROWS and self._slow_calls.get(release.digest, _SLOW_CALLS) < _SLOW_CALLS:
+        pace = self._paces.setdefault(release.digest, Pace())
+        if pace.quick and len(block.values) < _MANY_ROWS:
             return None
         aside = self._asides.setdefault(release.digest, Aside())
-        outcome = aside.begin(lambda: self._timed(release, block), None if self._patient else 0.0)
+        outcome = aside.begin(lambda: pace.score(release, block), None if self._patient else 0.0)
         if outcome is None:
             raise TimeoutError("it still scores an earlier request")
         return outcome
-
-    def _timed(self, release: ServedRelease, block: FeatureBlock) -> list[float]:
-        started_s = time.perf_counter()
-        scores = release.score(block)
-        quick = time.perf_counter() - started_s < _QUICK_S
-        self._slow_calls[release.digest] = 0 if quick else self._slow_calls.get(release.digest, _SLOW_CALLS) + 1
-        return scores
 
 
 def _checked(block: FeatureBlock, rows: Sequence[JsonMap]) -> FeatureBlock:
@@ -140,3 +148,31 @@ def _scored(release: ServedRelease, block: FeatureBlock, scores: list[float]) ->
     if len(scores) != len(block.values):
         raise ValueError(f"{len(block.values)} rows, {len(scores)} scores")
     return Scored(release, block, scores)
+
+
+def _block(
+    release: ServedRelease,
+    blocks: dict[str, FeatureBlock],
+    rows: Sequence[JsonMap],
+    at_us: Sequence[int],
+    some: Sequence[int] | None,
+) -> FeatureBlock:
+    """The features of some of the rows, or of all; `blocks` has, by definition, those of all that are looked up."""
+    whole = blocks.get(release.definition)
+    if some is not None and len(some) < len(rows):
+        if whole is not None:
+            return part(whole, some)
+        asked = [rows[number] for number in some]
+        return _checked(release.look_up(asked, [at_us[number] for number in some]), asked)
+    if whole is None:
+        whole = blocks[release.definition] = _checked(release.look_up(rows, at_us), rows)
+    return whole
+
+
+def _spread(found: Scored, only: Mapping[str, Sequence[int]], rows: int) -> Scored:
+    """What a release says to some rows, at their places among all."""
+    some = only[found.release.digest]
+    scores: list[Any] = [None] * rows
+    for number, score in zip(some, found.scores, strict=True):
+        scores[number] = score
+    return Scored(found.release, merged(rows, (some, found.block)), scores)
