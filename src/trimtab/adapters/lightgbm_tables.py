@@ -6,8 +6,8 @@ where the same row again takes 5. Of models that the tables do not cover it goes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from math import exp, inf
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from trimtab.stats.leaf_tables import MOST_LEAVES, LeafTables, Tree
 
 _MOST_BYTES = 32 << 20  # beyond, the tables miss the processor's caches, and the walk is as quick
 _MOST_COLUMNS = 64  # each is a look-up for all trees: at 80 to 160 the walk is as quick
-_ROWS_A_COLUMN = 1 / 8  # fewer rows do not pay for the calls that each column costs
+_FEWEST = 32  # rows: of fewer, the library's walk stays in the caches that the tables would have to come into
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2  # bits of a decision_type; the next two are how values are missing
 _NONE, _NAN = 0, 2
 Number = TypeVar("Number", np.int64, np.float64)
@@ -33,7 +33,7 @@ class BatchTables:
 
     def __init__(self, sums: LeafTables, columns: int, sigmoid: float | None) -> None:
         self._sums = sums
-        self._least_rows = max(3, math.ceil(columns * _ROWS_A_COLUMN))
+        self._least_rows = max(_FEWEST, columns)
         self._sigmoid = sigmoid  # None: the sums are the scores
 
     def pays(self, rows: int) -> bool:
@@ -45,8 +45,12 @@ class BatchTables:
         sums = self._sums.sums(matrix)
         if self._sigmoid is None:
             return sums
-        # By the C library's exp, as LightGBM: numpy's own differs in the last bit.
-        return np.array([_logistic(self._sigmoid * one) for one in sums.tolist()])
+        scaled = (sums * -self._sigmoid).tolist()
+        try:
+            # By the C library's exp, as LightGBM: numpy's own differs in the last bit.
+            return np.array([1.0 / (1.0 + exp(one)) for one in scaled])
+        except OverflowError:
+            return np.array([1.0 / (1.0 + _exp(one)) for one in scaled])
 
 
 def batch_tables(text: bytes) -> BatchTables | None:
@@ -64,11 +68,12 @@ def batch_tables(text: bytes) -> BatchTables | None:
     return BatchTables(sums, columns, sigmoid) if sums.size_bytes <= _MOST_BYTES else None
 
 
-def _logistic(value: float) -> float:
+def _exp(power: float) -> float:
+    """As C: infinity where Python raises."""
     try:
-        return 1.0 / (1.0 + math.exp(-value))
-    except OverflowError:  # C says infinity
-        return 0.0
+        return exp(power)
+    except OverflowError:
+        return inf
 
 
 def _fields(text: str) -> dict[str, str]:

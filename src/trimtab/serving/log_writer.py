@@ -10,12 +10,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Literal, TypeAlias, get_args
 
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
 from trimtab.kernel.prediction_id import prediction_ids
 from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
-from trimtab.serving.segment import Record, encode_record, frame_head
+from trimtab.serving.segment import Record, encode_record, framed
 from trimtab.serving.segment_folder import SegmentFolder
 
 Mode: TypeAlias = Literal["write", "fsync"]
@@ -84,12 +85,9 @@ class LogWriter:
         """
         payloads = [encode_record(record) for record in records]
         live = self._live or self._open()
-        pending = self._pending
-        offsets = []
-        for payload in payloads:
-            offsets.append(live.size_bytes + len(pending))
-            pending += frame_head(payload)
-            pending += payload
+        frames = framed(payloads)
+        offsets = list(accumulate(map(len, frames[:-1]), initial=live.size_bytes + len(self._pending)))
+        self._pending += b"".join(frames)
         self._payloads += payloads
         at_ms = [record[4] // 1000 for record in records]
         ids = prediction_ids(at_ms, self._worker, live.header.number, offsets)

@@ -24,15 +24,20 @@ class MerkleTree:
         self._roots: list[bytes] = []  # of complete subtrees, largest first; their sizes are the bits of `count`
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaves behind the others."""
-        for leaf in leaves:
-            root = hashlib.sha256(_LEAF + leaf).digest()
-            left = self.count
-            while left & 1:
-                root = hashlib.sha256(_NODE + self._roots.pop() + root).digest()
-                left >>= 1
-            self._roots.append(root)
-            self.count += 1
+        """Add leaves behind the others: level by level, for a worker hashes all that it logs."""
+        sha256, old = hashlib.sha256, self.count
+        hashes = [sha256(_LEAF + leaf).digest() for leaf in leaves]
+        self.count += len(hashes)
+        kept: list[bytes] = []  # of new complete subtrees, smallest first
+        while hashes:
+            if old & 1:
+                hashes.insert(0, self._roots.pop())
+            if len(hashes) & 1:
+                kept.append(hashes.pop())
+            pairs = zip(hashes[::2], hashes[1::2], strict=True)
+            hashes = [sha256(_NODE + left + right).digest() for left, right in pairs]
+            old >>= 1
+        self._roots += reversed(kept)
 
     def root(self) -> bytes:
         """The hash of everything so far, 32 bytes; of nothing: SHA-256 of the empty string."""
