@@ -53,6 +53,10 @@ def undecorated(request: pl.LazyFrame) -> pl.LazyFrame:
     return request.select("carrier")
 
 
+async def waits(row: dict[str, Any]) -> float:
+    return float(row["distance"])
+
+
 def fit(data: tt.TrainingData) -> object:
     return data
 
@@ -109,6 +113,32 @@ MISTAKES = [
         "a list of mlflow-pyfunc, pickle",
     ),
     Mistake("no list of formats", lambda: {"allow_formats": "pickle"}, "allows a model format", "pickle", "a list"),
+    Mistake(
+        "a log that is no policy", lambda: {"log": "400d"}, "log is not a retention policy", "400d", "tt.retention"
+    ),
+    Mistake(
+        "a keep without a unit", lambda: {"log": tt.retention(keep="400")}, "keep has a value", "400", "a number"
+    ),
+    Mistake(
+        "a keep of hours", lambda: {"log": tt.retention(keep="12h")}, "keep has a value", "12h", "one day or more"
+    ),
+    Mistake(
+        "a keep that is shorter than what is measured",
+        lambda: {"log": tt.retention(keep="30d")},
+        "keep has a value",
+        "30d",
+        "so far back reads monitor roc_auc",
+    ),
+    Mistake(
+        "a keep that is shorter than a rollout",
+        lambda: {"log": tt.retention(keep="40d"), "monitors": [], "rollout": tt.canary(horizon="60d")},
+        "keep has a value",
+        "40d",
+        "so far back reads the rollout",
+    ),
+    Mistake(
+        "a sample of nothing", lambda: {"log": tt.retention(sample=0)}, "sample has a value", "0", "a share above 0"
+    ),
     Mistake("name", lambda: {"name": "Flight Delay"}, "name that cannot be used", "Flight Delay", "[a-z]"),
     Mistake(
         "source twice",
@@ -346,6 +376,76 @@ MISTAKES = [
         "a policy that was not called", lambda: {"rollout": tt.blue_green}, "rollout", "blue_green", "RolloutPolicy"
     ),
     Mistake(
+        "a constant that is no probability",
+        lambda: {"fallback": [tt.fallbacks.constant(21)]},
+        "the constant of a fallback has a value",
+        "21",
+        "from 0 to 1",
+    ),
+    Mistake(
+        "a constant that is no number",
+        lambda: {"fallback": [tt.fallbacks.constant(float("nan"))]},
+        "the constant of a fallback has a value",
+        "nan",
+        "from 0 to 1",
+    ),
+    Mistake(
+        "a constant in words",
+        lambda: {"fallback": [tt.fallbacks.constant("0.2")]},  # type: ignore[arg-type]
+        "the constant of a fallback has a value",
+        "'0.2'",
+        "a number",
+    ),
+    Mistake(
+        "a rule that is no function",
+        lambda: {"fallback": [tt.fallbacks.rule("late")]},  # type: ignore[arg-type]
+        "fallback 'rule': is no function",
+        "'late'",
+        "a function of one row",
+    ),
+    Mistake(
+        "a rule of no row",
+        lambda: {"fallback": [tt.fallbacks.rule(lambda: 0.2)]},  # type: ignore[arg-type,misc]
+        "fallback 'rule': cannot be called with a row alone",
+        "()",
+        "a function of one row",
+    ),
+    Mistake(
+        "a rule that waits",
+        lambda: {"fallback": [tt.fallbacks.rule(waits)]},  # type: ignore[arg-type]
+        "fallback 'rule': is asynchronous",
+        "async def waits",
+        "a function of one row",
+    ),
+    Mistake(
+        "behind a constant",
+        lambda: {"fallback": [tt.fallbacks.constant(0.2), tt.fallbacks.previous_release()]},
+        "fallback 'previous_release': would never be asked",
+        "it stands behind constant(0.2)",
+        "constant(0.2) as the last one",
+    ),
+    Mistake(
+        "two previous releases",
+        lambda: {"fallback": [tt.fallbacks.previous_release(), tt.fallbacks.previous_release()]},
+        "fallback 'previous_release': is declared more than once",
+        "previous_release",
+        "once",
+    ),
+    Mistake(
+        "a fallback that was not called",
+        lambda: {"fallback": [tt.fallbacks.previous_release]},
+        "fallback holds what cannot stand there",
+        "previous_release",
+        "Fallback",
+    ),
+    Mistake(
+        "a fallback without its list",
+        lambda: {"fallback": tt.fallbacks.constant(0.2)},
+        "fallback is not a list",
+        "Constant(",
+        "a list of",
+    ),
+    Mistake(
         "steps of a rollout",
         lambda: {"rollout": tt.canary([25, 5])},
         "steps has a value",
@@ -366,6 +466,34 @@ MISTAKES = [
         "horizon has a value",
         "'two weeks'",
         "a number with a unit",
+    ),
+    Mistake(
+        "segment of a rollout: field",
+        lambda: {"rollout": tt.canary(segment=tt.segment("airline", ["UA"]))},
+        "segment 'airline': names a field that no request carries",
+        "airline",
+        "carrier",
+    ),
+    Mistake(
+        "segment of a rollout: values",
+        lambda: {"rollout": tt.canary(segment=tt.segment("distance", ["1000"]))},
+        "segment 'distance': has values of the wrong type",
+        "str: '1000'",
+        "whole numbers of 64 bits, as field 'distance' is Int64",
+    ),
+    Mistake(
+        "segment of a rollout: no values",
+        lambda: {"rollout": tt.canary(segment=tt.segment("carrier", []))},
+        "values has a value",
+        "[]",
+        "a list of at least one value: text",
+    ),
+    Mistake(
+        "segment of a rollout: not called",
+        lambda: {"rollout": tt.canary(segment=tt.segment)},  # type: ignore[arg-type]
+        "segment has a value",
+        "function segment",
+        "tt.segment(field, values)",
     ),
     Mistake(
         "margin of a rollout",

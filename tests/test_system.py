@@ -165,6 +165,25 @@ def test_the_definition_is_names_and_versions() -> None:
     }
 
 
+def test_a_policy_of_the_log_stands_in_the_definition_where_it_is_declared(tmp_path: Path) -> None:
+    system = declare(log=tt.retention(keep="400d", sample=0.1))
+    system.check(tmp_path)
+    assert system.definition()["log"] == {"keep": "400d", "sample": 0.1}
+    assert {**system.definition(), "log": None} == {**declare().definition(), "log": None}
+    assert declare(log=tt.retention()).definition() == declare().definition()
+
+
+def test_fallbacks_stand_in_the_definition_where_they_are_declared(tmp_path: Path) -> None:
+    def guess(row: dict[str, object]) -> float:
+        return 0.5
+
+    chain = (tt.fallbacks.previous_release(), tt.fallbacks.rule(guess), tt.fallbacks.constant(0.21))
+    system = declare(fallback=chain)
+    system.check(tmp_path)
+    named = ["previous_release", f"rule({guess.__qualname__})", "constant(0.21)"]
+    assert system.definition() == {**declare().definition(), "fallback": named}
+
+
 def test_a_request_carries_the_key_and_the_fields_once(tmp_path: Path) -> None:
     system = declare(question=question(fields=("carrier", "flight_id", "carrier", "sched_dep")))
     assert system.request_fields == ("flight_id", "carrier", "sched_dep")

@@ -1,4 +1,4 @@
-"""`docs/catalogue.md`: checks, gates, monitors, triggers, policies, windows, measures, from their declarations."""
+"""`docs/catalogue.md`: checks, gates, monitors, triggers, policies, fallbacks, windows, measures, as declared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trimtab.features.measures.find import PERCENTILES
 from trimtab.features.windows import WINDOWS
 from trimtab.monitoring import monitors
 from trimtab.retraining import triggers
+from trimtab.serving import fallbacks
 from trimtab.stats.metrics import METRICS
 from trimtab.validation import gates
 
@@ -34,6 +35,7 @@ def page() -> str:
             _section("Monitors", "tt.monitors", "src/trimtab/monitoring/monitors", monitors),
             _section("Triggers", "tt.triggers", "src/trimtab/retraining/triggers", triggers),
             _section("Rollout policies", "tt", "src/trimtab/deployment/policies", policies),
+            _section("Fallbacks", "tt.fallbacks", "src/trimtab/serving/fallbacks", fallbacks),
             "\n## Window kinds\n\n",
             *(f'- `window_on="{name}"`: {_first(kind)}\n' for name, kind in WINDOWS.items()),
             f"\n## Measures\n\n{_names([*MEASURES, PERCENTILES])}\n",

@@ -74,6 +74,12 @@ def _samples() -> Iterator[TrimtabError]:
     yield errors.NotFound(
         "prediction", "017Q1E9C00008000000W000400", allowed="an id that the server answered", do="look at the id"
     )
+    yield errors.NotKept(
+        "017Q1E9C00008000000W000400",
+        where="segment 0001-0000000007, 2013-04-01",
+        policy="keep=400d",
+        got="the predictions of 2013-04-01 expired on 2014-05-07",
+    )
     yield errors.Refused(
         "deployment of 3f9a41c07be2",
         because="gate floor(roc_auc, at_least=0.65) failed: 0.61, 95 % interval 0.58 to 0.64",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trimtab.data.readers.stream import stream as stream
     from trimtab.deployment.policies import blue_green as blue_green
     from trimtab.deployment.policies import canary as canary
+    from trimtab.deployment.segment import segment as segment
     from trimtab.features.aggregation import aggregate as aggregate
     from trimtab.features.on_request import request_features as request_features
     from trimtab.features.view import feature_view as feature_view
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from trimtab.monitoring import monitors as monitors
     from trimtab.pipelines import run as run
     from trimtab.retraining import triggers as triggers
+    from trimtab.serving import fallbacks as fallbacks
+    from trimtab.serving.retention import retention as retention
     from trimtab.system import System as System
     from trimtab.training.training_data import TrainingData as TrainingData
     from trimtab.validation import gates as gates
@@ -44,6 +47,7 @@ _HOMES = {
     "blue_green": "trimtab.deployment.policies",
     "checks": "trimtab.data",
     "canary": "trimtab.deployment.policies",
+    "fallbacks": "trimtab.serving",
     "feature_view": "trimtab.features.view",
     "feedback": "trimtab.data.feedback",
     "gates": "trimtab.validation",
@@ -51,7 +55,9 @@ _HOMES = {
     "monitors": "trimtab.monitoring",
     "pipeline": "trimtab.kernel.step",
     "request_features": "trimtab.features.on_request",
+    "retention": "trimtab.serving.retention",
     "run": "trimtab.pipelines",
+    "segment": "trimtab.deployment.segment",
     "sql": "trimtab.data.readers.sql",
     "step": "trimtab.kernel.step",
     "stream": "trimtab.data.readers.stream",

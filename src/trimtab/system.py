@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from trimtab.data.check import check_source
 from trimtab.data.check_checks import check_checks
 from trimtab.data.leak_check import check_leaks
 from trimtab.data.reading import open_source
-from trimtab.deployment.policies import RolloutPolicy, blue_green
+from trimtab.deployment.policies import CanaryPolicy, RolloutPolicy, blue_green
 from trimtab.features.check import check_features
 from trimtab.features.feature_set import Declared, FeatureSet
 from trimtab.features.request_frame import TYPES, request_type
@@ -34,6 +35,10 @@ from trimtab.kernel.question import Question
 from trimtab.kernel.source import Source
 from trimtab.monitoring.monitors import Performance
 from trimtab.retraining.triggers import Monthly
+from trimtab.serving.check_fallbacks import check_fallbacks
+from trimtab.serving.check_retention import check_retention
+from trimtab.serving.fallbacks import DeclaredFallback
+from trimtab.serving.retention import KEEP_EVERYTHING, Retention
 from trimtab.training.check import check_label
 from trimtab.training.check_formats import check_formats
 from trimtab.training.pipeline import RESERVED
@@ -49,6 +54,7 @@ _SEVERAL: dict[str, tuple[type, ...]] = {
     "gates": (Gate,),
     "monitors": (Performance,),
     "retrain": (Monthly,),
+    "fallback": (DeclaredFallback,),
 }
 
 
@@ -70,6 +76,8 @@ class System:
         monitors: what is measured in production.
         retrain: when a new model is trained.
         allow_formats: model formats that run code when they are loaded, e.g. ["pickle"]; the others need no leave.
+        fallback: what answers, in this order, when a release or its feature store cannot; such answers are marked.
+        log: how long predictions are kept, and which share of them; all of them for ever, if it is left out.
     """
 
     name: str
@@ -86,6 +94,8 @@ class System:
     retrain: Sequence[Monthly] = ()
     place: str = field(default_factory=lambda: caller(3))
     allow_formats: Sequence[str] = ()
+    fallback: Sequence[DeclaredFallback] = ()
+    log: Retention = KEEP_EVERYTHING
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -115,8 +125,13 @@ class System:
 
     def definition(self) -> dict[str, Json]:
         """What the ledger keeps of the declaration: names and versions."""
-        allowed: dict[str, Json] = {"allow_formats": list(self.allow_formats)} if self.allow_formats else {}
-        return allowed | {
+        # What few systems declare stands there only if they do: entries of before stay what they were.
+        told: dict[str, Json] = {"allow_formats": list(self.allow_formats)} if self.allow_formats else {}
+        if self.fallback:
+            told["fallback"] = [one.name for one in self.fallback]
+        if self.log.body() != KEEP_EVERYTHING.body():
+            told["log"] = self.log.body()
+        return told | {
             "sources": [source.name for source in self.sources],
             "features": [list(one) for one in self.feature_set.versions],
             "label": self.label.body(),
@@ -196,7 +211,7 @@ class System:
             yield from check_features(self.feature_set, request, schemas)
         else:  # what is asked is not known: only what features say of themselves is certain
             yield from (one for view in self.features for one in getattr(view, "problems", ()))
-        yield from self._settings()
+        yield from self._settings(request)
 
     def _question(self, schema: pl.Schema | None, request: pl.Schema) -> Iterator[TrimtabError]:
         if schema is None:
@@ -231,7 +246,7 @@ class System:
                 except TrimtabError as error:
                     yield error
 
-    def _settings(self) -> Iterator[TrimtabError]:
+    def _settings(self, request: pl.Schema) -> Iterator[TrimtabError]:
         if not callable(self.train):
             yield self._wrong(
                 "has no training function",
@@ -257,13 +272,31 @@ class System:
                 )
         for trigger in self.retrain:
             yield from trigger.problems()
-        yield from self.rollout.problems()
+        # The type of a field that has a problem of its own is not known.
+        yield from self.rollout.problems(
+            {one: str(request[one]) if one in request else "" for one in self.request_fields}
+        )
         try:
             duration(self.holdout, "holdout")
         except TrimtabError as error:
             yield error.at(self.place)
         yield from self._windows()
         yield from check_formats(self.allow_formats, self.name, self.place)
+        yield from check_fallbacks(self.fallback, self.label.kind)
+        yield from check_retention(self.log, self.name, self.place, self._looks_back())
+
+    def _looks_back(self) -> dict[str, timedelta]:
+        """How old the predictions are that are read again, at most, by what reads them; what cannot be read is told
+        elsewhere.
+        """
+        found: dict[str, timedelta] = {}
+        with suppress(TrimtabError):
+            for one in self.monitors:  # a month of any zone, once its labels have settled
+                found[f"monitor {one.metric}"] = timedelta(days=33) + duration(one.settle, "settle")
+            if isinstance(self.rollout, CanaryPolicy):
+                settle = duration(self.rollout.settle, "settle")
+                found["the rollout"] = timedelta(days=2) + duration(self.rollout.horizon, "horizon") + settle
+        return found
 
     def _windows(self) -> Iterator[TrimtabError]:
         if not isinstance(self.windows, list | tuple) or not self.windows:

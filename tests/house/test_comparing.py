@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -19,6 +20,7 @@ from trimtab.house.comparing import compare, look, looks
 from trimtab.house.deploying import rollout_plan
 from trimtab.house.house import House
 from trimtab.house.parity import parity, served
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.route import Route
 
@@ -76,10 +78,14 @@ def test_a_pushed_feature_is_found_in_every_answer_and_a_healthy_one_in_none(liv
     assert {one.unscored for one in (caught, *healthy)} == {0}
 
 
-def test_harm_is_what_plain_python_makes_of_the_log_and_the_truth(lived: Session) -> None:
+@pytest.mark.parametrize("shops", [("ams", "ber", "cph", "dub"), ("ams", "cph"), ("dub",)], ids=len)
+def test_harm_is_what_plain_python_makes_of_the_log_and_the_truth(lived: Session, shops: tuple[str, ...]) -> None:
+    """Of a segment too, although this challenger has scored every row, as a shadow does."""
     house = lived.house
     _, rollout = rollouts(house)
     last = looks(house, rollout)[-1]
+    if len(shops) < 4:
+        last = compare(house, replace(rollout, audience=Audience("shop", shops)), from_us(last.at_us))
     truth = pl.read_parquet(house.project.folder / "data" / "returns.parquet")
     known = dict(truth.filter(pl.col("known_at") <= from_us(last.at_us)).select("order_id", "returned").iter_rows())
     settled = from_us(last.at_us - rollout.settle_us)
@@ -87,6 +93,8 @@ def test_harm_is_what_plain_python_makes_of_the_log_and_the_truth(lived: Session
     for row in served(house).collect().iter_rows(named=True):
         scores = {row["release"]: row["score"], **{one["release"]: one["score"] for one in row["others"]}}
         day = row["at"].date()
+        if json.loads(row["request"])["shop"] not in shops:
+            continue
         if row["key"] in known and rollout.release in scores and day > from_us(rollout.began_us).date():
             both = [scores[one] for one in (rollout.release, rollout.replaces)]
             right = both if known[row["key"]] else [1 - one for one in both]
@@ -98,6 +106,19 @@ def test_harm_is_what_plain_python_makes_of_the_log_and_the_truth(lived: Session
     assert last.low <= last.harm <= last.upper
 
 
+def test_answers_and_checks_are_of_the_segment(lived: Session) -> None:
+    house = lived.house
+    _, rollout = rollouts(house)
+    at = from_us(looks(house, rollout)[-1].at_us)
+    both = [
+        compare(house, replace(rollout, audience=Audience("shop", shops)), at)
+        for shops in (("ams", "cph"), ("ber", "dub"))
+    ]
+    assert all(one.answers > 0 for one in both)
+    assert sum(one.answers for one in both) == compare(house, rollout, at).answers
+    assert sum(one.rows for one in both) == compare(house, rollout, at).rows
+
+
 @dataclass(frozen=True)
 class Begun:
     """A rollout that has just begun, in a copy of the lived system."""
@@ -106,7 +127,7 @@ class Begun:
     rollout: Rollout
     route: Route
 
-    def ask(self, number: int, generation: int, minutes: int, *others: str) -> None:
+    def ask(self, number: int, generation: int, minutes: int, *others: str, fallback: str | None = None) -> None:
         """An answer of the champion, beside which these releases scored."""
         house = self.session.house
         row = served(house).filter(pl.col("release") == self.route.champion).head(1).collect()
@@ -118,6 +139,7 @@ class Begun:
             at=pl.lit(at).cast(row.schema["at"]),
             date=pl.lit(at.date()),
             others=pl.Series([[{"release": one, "score": 0.5} for one in others]], dtype=row.schema["others"]),
+            fallback=pl.lit(fallback, pl.String),
         )
         tables = self.session.stores.tables
         tables.append("predictions", row, writer="test", number=number, note={}, partition_by=["date"])
@@ -134,6 +156,14 @@ def begun(copy: Session) -> Begun:
     return Begun(copy, *under_way[:2])
 
 
+def test_a_row_out_of_the_segment_is_not_unscored(begun: Begun) -> None:
+    house, rollout, now = begun.session.house, begun.rollout, LATER + timedelta(hours=1)
+    begun.ask(1, begun.route.generation, 5)
+    shop = json.loads(served(house).filter(pl.col("id") == "id-1").collect()["request"][0])["shop"]
+    for field, value, unscored in (("shop", shop, 1), ("shop", "nowhere", 0), ("carrier", shop, 0)):
+        assert compare(house, replace(rollout, audience=Audience(field, (value,))), now).unscored == unscored
+
+
 def test_only_rows_that_the_challenger_was_asked_about_can_be_unscored(begun: Begun) -> None:
     """Those that workers answered before they had the route are none; later ones wait for the next look."""
     house, rollout, now = begun.session.house, begun.rollout, LATER + timedelta(hours=1)
@@ -144,6 +174,15 @@ def test_only_rows_that_the_challenger_was_asked_about_can_be_unscored(begun: Be
     begun.ask(4, begun.route.generation, 61)
     assert compare(house, rollout, now).unscored == 1
     assert compare(house, rollout, now + timedelta(minutes=2)).unscored == 2
+
+
+def test_an_answer_of_a_fallback_is_no_evidence(begun: Begun) -> None:
+    """The champion could not answer, and the challenger was not asked: it is not to blame."""
+    house, rollout, now = begun.session.house, begun.rollout, LATER + timedelta(hours=1)
+    begun.ask(1, begun.route.generation, 5, fallback="constant")
+    assert compare(house, rollout, now).unscored == 0
+    begun.ask(2, begun.route.generation, 10)
+    assert compare(house, rollout, now).unscored == 1
 
 
 def test_the_turn_that_began_a_rollout_does_nothing_when_it_is_done_again(begun: Begun) -> None:

@@ -59,17 +59,29 @@ class ServerProcess:
         self.port = int(line)
 
     def publish(
-        self, champion: str, *warm: str, canary: Canary | None = None, shadows: tuple[str, ...] = ()
+        self,
+        champion: str,
+        *warm: str,
+        canary: Canary | None = None,
+        shadows: tuple[str, ...] = (),
+        previous: str = "",
     ) -> int:
         """Put a route in force; returns its generation."""
         generation = len(self.routes) + 1
-        self.routes[generation] = Route(SYSTEM, champion, warm, generation, canary, shadows)
+        self.routes[generation] = Route(SYSTEM, champion, warm, generation, canary, shadows, previous)
         self.board.publish(self.routes[generation])
         return generation
 
-    def ready(self, champion: str, *warm: str, canary: Canary | None = None, shadows: tuple[str, ...] = ()) -> int:
+    def ready(
+        self,
+        champion: str,
+        *warm: str,
+        canary: Canary | None = None,
+        shadows: tuple[str, ...] = (),
+        previous: str = "",
+    ) -> int:
         """Publish a route, and wait until all workers follow it."""
-        generation = self.publish(champion, *warm, canary=canary, shadows=shadows)
+        generation = self.publish(champion, *warm, canary=canary, shadows=shadows, previous=previous)
         until_s = time.monotonic() + 10.0
         while len(self.board.workers()) < int(self._arguments[0]) or self.board.silent(generation, within_s=0):
             assert time.monotonic() < until_s, self.said()

@@ -25,14 +25,14 @@ from trimtab.ports.prediction_log import PredictionLog
 from trimtab.serving.compactor import Compactor
 from trimtab.serving.log_reader import FRAME_SCHEMA, TABLE
 from trimtab.serving.log_writer import LogPolicy, LogWriter
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Record
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Plain
 from trimtab.serving.segment_folder import SegmentFolder
 
 NOW = datetime(2013, 5, 1, tzinfo=UTC)
 START_US = to_us(datetime(2013, 4, 1, 23, 59, tzinfo=UTC))
 
 
-def record(number: int, system: str = SYSTEM) -> Record:
+def record(number: int, system: str = SYSTEM) -> Plain:
     """A row each second, from one minute before midnight."""
     at_us = START_US + number * 1_000_000
     features = [number / 3, None, "JFK", True]

@@ -1,5 +1,6 @@
 import math
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import assume, given
@@ -37,6 +38,7 @@ RECORDS = st.tuples(
     st.lists(st.tuples(TEXT, st.floats(allow_nan=False)), max_size=2),
     st.integers(0, 2**40),
 )
+MARKED = st.tuples(RECORDS, st.sampled_from(["constant", "rule"]), TEXT).map(lambda one: (*one[0], *one[1:]))
 HEADERS = st.builds(Header, worker=st.integers(0, 4095), number=st.integers(1, 2**36 - 1), system=TEXT)
 
 
@@ -49,10 +51,11 @@ def written(header: Header, records: list[Record], *, sealed: bool) -> bytes:
 def fields(one: Prediction) -> tuple[Any, ...]:
     request: dict[str, Json] = dict(one.request)
     row = (one.system, one.release, one.generation, one.key, one.at_us, request)
-    return (*row, list(one.features), list(one.ages_us), one.score, list(one.others), one.latency_us)
+    marks = (one.fallback, one.cause) if one.fallback else ()
+    return (*row, list(one.features), list(one.ages_us), one.score, list(one.others), one.latency_us, *marks)
 
 
-@given(HEADERS, st.lists(RECORDS, max_size=6), st.booleans())
+@given(HEADERS, st.lists(RECORDS | MARKED, max_size=6), st.booleans())
 def test_what_was_written_is_read(header: Header, records: list[Record], sealed: bool) -> None:
     found = parse_segment(written(header, records, sealed=sealed), "here", sealed=sealed)
     assert found is not None
@@ -135,11 +138,35 @@ def test_zeros_behind_the_last_record_are_a_torn_tail() -> None:
     assert (len(found.frames), found.torn_bytes) == (1, 5000)
 
 
+def with_format(number: int) -> bytes:
+    """An empty segment that says to be of this format."""
+    head = bytearray(Header(1, 2, "s").encode()[:-4])
+    head[8:10] = number.to_bytes(2, "little")
+    return bytes(head) + crc32(head).to_bytes(4, "little")
+
+
 def test_a_later_format_is_refused_in_words() -> None:
+    with pytest.raises(Corrupt) as later:
+        parse_segment(with_format(FORMAT + 1), "here", sealed=False)
+    assert (later.value.got, later.value.allowed[:15]) == (f"format {FORMAT + 1}", f"formats up to {FORMAT}")
     data = bytearray(Header(1, 2, "s").encode())
     data[8] = FORMAT + 1
     with pytest.raises(Corrupt, match="checksum"):
         parse_segment(bytes(data), "here", sealed=False)
+
+
+def test_the_format_without_fallbacks_is_still_read() -> None:
+    record: Record = ("s", "r", 1, "k", 0, {"x": 1}, [1.5], [None], 0.5, [], 9)
+    payload = encode_record(record)
+    assert payload[0] == 0x9B  # eleven fields, as ever
+    found = parse_segment(with_format(1) + frame(payload), "here", sealed=False)
+    assert found is not None
+    [one] = found.predictions()
+    assert (fields(one), one.fallback, one.cause) == (
+        ("s", "r", 1, "k", 0, {"x": 1}, [1.5], [None], 0.5, [], 9),
+        "",
+        "",
+    )
 
 
 def test_scores_that_are_no_numbers_survive() -> None:

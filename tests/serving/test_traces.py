@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.cli.calls import call, parts
 from tests.serving.client import PREDICT, Client, ServerProcess
 from tests.serving.test_canary import half
 
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.errors import InvalidValue, ProjectInvalid
 from trimtab.wiring.tracing import open_tracer
 
@@ -147,6 +148,20 @@ def test_a_request_is_a_span_of_its_clients_trace_with_its_parts_within(tmp_path
             assert before_ns < request.start_time_unix_nano <= one.start_time_unix_nano
             assert one.start_time_unix_nano <= one.end_time_unix_nano <= request.end_time_unix_nano < after_ns
             assert one is log or one.end_time_unix_nano <= log.start_time_unix_nano
+
+
+def test_a_canary_of_a_segment_is_traced_by_its_own_rows(tmp_path: Path) -> None:
+    """Left and right look up alike: the canary scores two rows of what the champion has looked up for three."""
+    rows = [{"row": name, "x": 1, "tier": tier} for name, tier in zip("abc", (1, 2, 1), strict=True)]
+    with receiver() as received, traced(tmp_path, received.port) as server:
+        server.ready("left", canary=replace(half("right"), audience=Audience("tier", (1,))))
+        asked(server, {"instances": rows})
+        spans = [(one.name, told(one)) for one in received.wait(5)]
+    found = [(name, about["trimtab.release"], about["trimtab.rows"]) for name, about in spans if name in _PARTS]
+    assert sorted(found) == [("features", "left", 3), ("model", "left", 3), ("model", "right", 2)]
+
+
+_PARTS = ("features", "model")
 
 
 def test_both_ways_refusals_and_failures(tmp_path: Path) -> None:

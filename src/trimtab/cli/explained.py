@@ -11,7 +11,8 @@ from rich.markup import escape
 from trimtab.cli.screen import MARKS, UNSURE, Screen, faint
 from trimtab.features.feature_set import by_view
 from trimtab.features.provenance import Provenance
-from trimtab.house.explanation import Explanation
+from trimtab.house.explanation import Explanation, audience_of
+from trimtab.kernel.audience import Audience
 from trimtab.kernel.canonical import Json, JsonMap, short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
@@ -53,14 +54,32 @@ def _facts(one: Explanation, zone: str) -> list[tuple[str, str]]:
     took = f"as of {_when(one.at, zone)}, {how}"
     return [
         ("answer", f"[bold]{asked.score:.4f}[/]  {faint(took)}"),
+        *_fallback(one),
         ("truth", _truth(one, zone)),
         *(("feedback", _said(said, zone)) for said in one.feedback),
         ("release", f"{short(asked.release)}  {faint(f'route generation {asked.generation}')}"),
         ("deployed", deployed),
+        *_segment(audience_of(one)),
         *_trained(one.release.training),
         ("model", f"{short(one.release.model)}  {faint('MLflow ' + str(mlflow['model_version']))}"),
         *_path(one.release.predictor),
     ]
+
+
+def _segment(audience: Audience | None) -> list[tuple[str, str]]:
+    """Why a canary of a segment was asked at all."""
+    if audience is None:
+        return []
+    return [("segment", f"{escape(audience.words)}  {faint('the canary answers a share of these rows')}")]
+
+
+def _fallback(one: Explanation) -> list[tuple[str, str]]:
+    """What answered in the place of a release, and why."""
+    asked = one.prediction
+    if not asked.fallback:
+        return []
+    because = faint(f"release {short(one.unanswered_by)} could not answer: {escape(asked.cause)}")
+    return [("fallback", f"[{UNSURE}]{escape(asked.fallback)}[/]  {because}")]
 
 
 def _trained(training: JsonMap) -> list[tuple[str, str]]:

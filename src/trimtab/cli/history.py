@@ -13,7 +13,7 @@ from trimtab.cli.session import session
 from trimtab.kernel.canonical import short
 from trimtab.kernel.errors import NotFound
 from trimtab.kernel.moment import parse_instant
-from trimtab.kernel.route import Route
+from trimtab.kernel.route import Canary, Route
 from trimtab.registry.releases import InForce
 
 app = plain_app()
@@ -77,8 +77,13 @@ def _beside(route: Route) -> str:
     """The canary and the shadows."""
     said = []
     if route.canary is not None:
-        said.append(f"[{UNSURE}]{short(route.canary.release)}[/] answered {route.canary.share:.0%}")
+        answered = f"answered {route.canary.share:.0%}{_of(route.canary)}"
+        said.append(f"[{UNSURE}]{short(route.canary.release)}[/] {answered}")
     return ", ".join([*said, *(f"{short(one)} as a shadow" for one in route.shadows)])
+
+
+def _of(canary: Canary) -> str:
+    return "" if canary.audience is None else f" of {escape(canary.audience.words)}"
 
 
 def _lasted(span: timedelta) -> str:

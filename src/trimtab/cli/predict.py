@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from trimtab.cli.lazy import plain_app
 from trimtab.cli.screen import GOOD, UNSURE, Screen, faint
@@ -62,6 +63,8 @@ def _show(screen: Screen, done: Done, to: Path, took_s: float, *, log: bool) -> 
     rate = faint(f"{counted(done.scored, 'row')} in {took_s:.1f} s, {done.scored / max(took_s, 1e-9):,.0f}/s")
     told = counted(done.rows, "row") + (f", {before:,} of them scored before" if before else "")
     canary = "" if done.route.canary is None else f", canary {short(done.route.canary.release)}"
+    if done.route.canary is not None and done.route.canary.audience is not None:
+        canary += f" of rows with {escape(done.route.canary.audience.words)}"
     kept = "not recorded" if not log else "in the prediction log" + (" already" if done.again else "")
     rows = [
         ("scored", f"[bold]{told}[/]  {rate}"),

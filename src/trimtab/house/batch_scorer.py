@@ -18,7 +18,8 @@ from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.moment import from_us
 from trimtab.kernel.route import Route
 from trimtab.ports.clock import Clock
-from trimtab.ports.feature_reader import FeatureBlock
+from trimtab.ports.fallback import Fallback
+from trimtab.ports.feature_reader import FeatureBlock, merged
 from trimtab.ports.served_release import ReleaseLoader, ServedRelease
 from trimtab.serving.answer import Answer
 from trimtab.serving.answering import Answering
@@ -119,6 +120,7 @@ class _AsOf:
         self.feature_names = release.feature_names
         self.key = release.key
         self.request = release.request
+        self.fallback: Sequence[Fallback] = ()  # a file is not filled with what no model said: its batch stops
         self._house = house
         self._release = release
         self._since = since
@@ -133,7 +135,7 @@ class _AsOf:
         if len(past) == len(rows):
             return self._read(rows, at_us)
         now = sorted(set(range(len(rows))) - set(past))
-        return _merged(
+        return merged(
             len(rows),
             (past, self._read([rows[one] for one in past], [at_us[one] for one in past])),
             (now, self._release.look_up([rows[one] for one in now], [at_us[one] for one in now])),
@@ -150,18 +152,6 @@ class _AsOf:
             facts = reaching(features, self._house.versions.frame, self._since)
             self._offline = OfflineReader(features, self.feature_names, self.request, facts)
         return self._offline.read(rows, at_us)
-
-
-def _merged(rows: int, *some: tuple[Sequence[int], FeatureBlock]) -> FeatureBlock:
-    """Blocks of some rows each, as one of all."""
-    values: list[list[Json]] = [[] for _ in range(rows)]
-    ages_us: list[list[int | None]] = [[] for _ in range(rows)]
-    stale: dict[int, dict[str, int]] = {}
-    for places, block in some:
-        for place, number in enumerate(places):
-            values[number], ages_us[number] = block.values[place], block.ages_us[place]
-        stale.update({places[place]: dict(ages) for place, ages in block.stale_us.items()})
-    return FeatureBlock(values, ages_us, stale)
 
 
 class _Metrics(Metrics):

@@ -41,7 +41,7 @@ class RolloutDay:
     """What was known of a rollout at one of its looks."""
 
     at: datetime
-    share: float  # of traffic that the challenger answers, 0 to 1
+    share: float  # of traffic, or of the rollout's segment, that the challenger answers, 0 to 1
     harm: Measured | None  # paired harm in the rollout's metric, anytime-valid interval; None: not enough days yet
 
 
@@ -59,6 +59,7 @@ class Rollout:
     answers: int  # given by the challenger while it was a canary
     margin: float | None = None  # harm that the policy allows; None: nothing was measured against
     metric: str = "log_loss"  # in which harm is measured
+    segment: str = ""  # of the traffic, in words, that it was tried and compared on; "": all of it
 
 
 @dataclass(frozen=True)

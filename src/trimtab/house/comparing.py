@@ -9,6 +9,7 @@ import polars as pl
 from trimtab.deployment.rollout import Rollout
 from trimtab.features.given import looked_up
 from trimtab.features.parity import Mismatch
+from trimtab.house.audience_rows import of_audience
 from trimtab.house.house import House
 from trimtab.house.mismatched import faults
 from trimtab.house.parity import parity_of, served
@@ -16,7 +17,7 @@ from trimtab.kernel.canonical import short
 from trimtab.kernel.comparison import Comparison, comparison_from
 from trimtab.kernel.moment import aware, from_us, to_us
 from trimtab.monitoring.paired import PairedDays, paired_days
-from trimtab.monitoring.scores import score_of
+from trimtab.monitoring.scores import by_models, score_of
 from trimtab.stats.mixture_t import anytime_mean
 from trimtab.stats.upper_mean import upper_mean
 
@@ -50,7 +51,7 @@ def compare(house: House, rollout: Rollout, now: datetime) -> Comparison:
     seen_us = earlier[-1].at_us if earlier else rollout.began_us
     fresh = answers.filter(pl.col("at") > from_us(seen_us), looked_up())
     wrong = _wrong(house, rollout.release, fresh) if fresh.height else []
-    days = _paired(house, rollout, now)
+    days = _paired(house, rollout, asked, now)
     mean = anytime_mean(days.harm, confidence=rollout.confidence)
     return Comparison(
         rollout=rollout.id,
@@ -77,7 +78,10 @@ def _wrong(house: House, digest: str, answers: pl.DataFrame) -> list[Mismatch]:
 
 
 def _asked(house: House, rollout: Rollout, now: datetime) -> pl.DataFrame:
-    """What was asked up to `now` while the challenger was to score; later rows are for the next look to check."""
+    """What was asked of the rollout's audience up to `now` while the challenger was to score.
+
+    Later rows are for the next look to check.
+    """
     started = house.reader.pointer_at(f"route/{house.name}", from_us(rollout.began_us))
     assert started is not None
     since = from_us(rollout.began_us)
@@ -85,8 +89,9 @@ def _asked(house: House, rollout: Rollout, now: datetime) -> pl.DataFrame:
     columns = ["id", "at", "request", "features", "release"]
     if rows is None:
         return pl.DataFrame(schema={**dict.fromkeys(columns, pl.String), "challenger": pl.Float64})
-    return (
-        rows.filter(
+    asked = (
+        by_models(rows)
+        .filter(
             pl.col("date") >= since.date(),
             pl.col("at") >= since,
             pl.col("at") <= aware(now),
@@ -97,13 +102,16 @@ def _asked(house: House, rollout: Rollout, now: datetime) -> pl.DataFrame:
         .sort("at", "id")
         .collect()
     )
+    return of_audience(asked, rollout.audience)
 
 
-def _paired(house: House, rollout: Rollout, now: datetime) -> PairedDays:
+def _paired(house: House, rollout: Rollout, asked: pl.DataFrame, now: datetime) -> PairedDays:
     since, settled = from_us(rollout.began_us), from_us(to_us(now) - rollout.settle_us)
     rows = house.measure.labelled(house.name, house.system.label, now, since=since)
     if rows.is_empty():
         return PairedDays((), 0)
+    if rollout.audience is not None:  # a challenger that is a shadow as well has scored rows out of it
+        rows = rows.join(asked.select("id"), on="id", how="semi")
     scores = rows.select("at", "label", challenger=score_of(rollout.release), champion=score_of(rollout.replaces))
     return paired_days(scores, metric=rollout.metric, zone=rollout.zone, since=since, settled=settled)
 

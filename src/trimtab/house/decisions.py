@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from trimtab.kernel.audience import audience_from
 from trimtab.kernel.canonical import JsonMap, short
 from trimtab.kernel.happening import Happening, Mark, Stage
 from trimtab.kernel.ledger_entry import LedgerEntry
@@ -29,6 +30,12 @@ def _named(entry: LedgerEntry) -> str:
 
 def _rolled(entry: LedgerEntry, does: str) -> str:
     return f"release {short(str(entry.body['release']))} {does}: {entry.body['because']}"
+
+
+def _share(body: JsonMap) -> str:
+    audience = body.get("audience")
+    among = "" if audience is None else f" with {audience_from(cast('JsonMap', audience)).words}"
+    return f"{body['ceiling']} of the traffic{among}"
 
 
 def _held(body: JsonMap) -> str:
@@ -59,12 +66,12 @@ _TOLD: dict[str, _Told] = {
     "rollout.started": (
         "deployment",
         "step",
-        lambda one: _rolled(one, f"becomes a canary, at most {one.body['ceiling']} of the traffic"),
+        lambda one: _rolled(one, f"becomes a canary, at most {_share(one.body)}"),
     ),
     "rollout.advanced": (
         "deployment",
         "step",
-        lambda one: _rolled(one, f"goes on to at most {one.body['ceiling']} of the traffic"),
+        lambda one: _rolled(one, f"goes on to at most {_share(one.body)}"),
     ),
     "rollout.promoted": ("deployment", "good", lambda one: _rolled(one, "is promoted")),
     "rollout.rolled_back": ("deployment", "bad", lambda one: _rolled(one, "is rolled back")),

@@ -25,7 +25,7 @@ def deployment_plan(house: House, digest: str, now: datetime) -> Plan:
         house.act.route(house.name),
         number=len(house.act.rollouts(house.name)) + 1,
         at_us=to_us(now),
-        traffic=traffic(house, now),
+        traffic=traffic(house, now, house.system.rollout.audience),
         override=str(facts.get("override", "")),
     )
 

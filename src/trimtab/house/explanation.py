@@ -14,6 +14,7 @@ from trimtab.features.provenance import Provenance, provenance
 from trimtab.features.request_frame import request_frame
 from trimtab.house.feedback import given_for
 from trimtab.house.house import House
+from trimtab.kernel.audience import Audience, audience_from
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.dataset_version import version_id
 from trimtab.kernel.errors import NotFound
@@ -39,6 +40,7 @@ class Explanation:
     deployed_by: LedgerEntry | None  # what put the release in force for this answer; None: asked for by name
     label: dict[str, Any] | None  # the truth, if it is known by now
     feedback: list[dict[str, Any]] = field(default_factory=list)  # what was said of the answer, or of its key
+    unanswered_by: str = ""  # digest of the release that should have answered; "": no fallback has
 
     @property
     def at(self) -> datetime:
@@ -73,6 +75,7 @@ def explain_prediction(house: House, id: str) -> Explanation:
         deployed_by=_mover(house, prediction) if prediction.generation else None,
         label=_label(house, prediction.key),
         feedback=given_for(house, prediction.id, prediction.key),
+        unanswered_by=_champion(house, prediction) if prediction.fallback else "",
     )
 
 
@@ -91,12 +94,29 @@ def _mover(house: House, prediction: Prediction) -> LedgerEntry:
 
     The route's generation counts its moves, so that the entry with that number is the one in force.
     """
-    moves = list(house.reader.entries(kind=ROUTE_MOVED, subject=house.name))[: prediction.generation]
+    moves = _moves(house, prediction)
     since = moves.pop()
     role = _role(since, prediction.release)
     while moves and _role(moves[-1], prediction.release) == role:
         since = moves.pop()
     return since
+
+
+def audience_of(one: Explanation) -> Audience | None:
+    """Whose rows the release was to answer when it gave this answer; None: everybody's."""
+    canary = None if one.deployed_by is None else cast("JsonMap | None", one.deployed_by.body.get("canary"))
+    if canary is None or canary["release"] != one.prediction.release or canary.get("audience") is None:
+        return None
+    return audience_from(cast("JsonMap", canary["audience"]))
+
+
+def _champion(house: House, prediction: Prediction) -> str:
+    return str(_moves(house, prediction)[-1].body["champion"])
+
+
+def _moves(house: House, prediction: Prediction) -> list[LedgerEntry]:
+    """Of the route, up to the one under which this was answered."""
+    return list(house.reader.entries(kind=ROUTE_MOVED, subject=house.name))[: prediction.generation]
 
 
 def _role(move: LedgerEntry, release: str) -> str:

@@ -18,6 +18,7 @@ from trimtab.kernel.errors import NotFound
 from trimtab.kernel.feature_schema import Feature
 from trimtab.kernel.release import Release
 from trimtab.monitoring.measure import PREDICTIONS
+from trimtab.monitoring.scores import by_models
 from trimtab.stats.psi import psi
 from trimtab.training.training_data import encode
 
@@ -126,7 +127,7 @@ def _answers(house: House, digest: str, last: timedelta) -> tuple[pl.DataFrame, 
     )
     if not house.tables.exists(PREDICTIONS):
         return empty, 0
-    own = served(house).filter(pl.col("release") == digest)
+    own = by_models(served(house)).filter(pl.col("release") == digest)
     newest = own.select(pl.col("at").max()).collect().item()
     if newest is None:
         return empty, 0

@@ -24,7 +24,7 @@ class Given:
     labels: int  # of `rows`
     newest_at: datetime | None  # when the newest of it became known
     unknown: int  # rows with an id of no answer
-    unasked: int  # keys that no compacted answer has
+    unasked: int  # keys that no compacted answer has, those left out that the log's policy does not keep
 
 
 def feedback_source(house: House) -> Source | None:
@@ -44,7 +44,8 @@ def given(house: House) -> Given | None:
     keys = rows.select(key).drop_nulls().unique()
     if house.tables.exists("predictions"):
         keys = keys.join(served(house).select("key").unique(), left_on=GIVEN_KEY, right_on="key", how="anti")
-    unasked = keys.select(pl.len()).collect().item()
+    # A key that is not of the sample has no answer in the table whether it was asked about or not.
+    unasked = sum(house.system.log.draws(house.name, str(key)) for key in keys.collect()[GIVEN_KEY])
     number, labelled, newest_at, unknown = counts.row(0)
     return Given(number, labelled, newest_at, unknown, unasked)
 

@@ -24,6 +24,8 @@ from trimtab.ports.tracking import Tracking
 from trimtab.project import Project
 from trimtab.registry.releases import ReleaseReader, ReleaseWriter
 from trimtab.serving.compactor import Compactor
+from trimtab.serving.expiry import Expire
+from trimtab.serving.proofs import ProofFolder
 from trimtab.system import System
 
 
@@ -48,6 +50,8 @@ class House:
     alarms: Alarms
     measure: Measure
     compactor: Compactor
+    expire: Expire
+    proofs: ProofFolder
     log: PredictionLog
     seals: SealBoard
     heads: Callable[[], Iterable[str]]  # saved heads of the ledger

@@ -80,6 +80,7 @@ def _rollouts(house: House) -> Iterator[Rollout]:
             answers=seen[-1].answers if seen else 0,
             metric=begun.metric,
             margin=begun.margin,
+            segment="" if begun.audience is None else begun.audience.words,
         )
 
 

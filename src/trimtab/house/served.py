@@ -12,6 +12,7 @@ from trimtab.kernel.canonical import JsonMap, digest, short
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.release import Release
 from trimtab.ports.blobs import Blobs
+from trimtab.ports.fallback import Fallback
 from trimtab.ports.feature_reader import FeatureBlock, FeatureReader
 from trimtab.ports.online_store import OnlineReader
 from trimtab.ports.predictor import Predictor, RowPredictor
@@ -22,7 +23,9 @@ from trimtab.stats.encoding import Encoder
 class LoadedRelease:
     """Implements ServedRelease: look up, encode, predict."""
 
-    def __init__(self, release: Release, features: FeatureReader, predictor: Predictor) -> None:
+    def __init__(
+        self, release: Release, features: FeatureReader, predictor: Predictor, fallback: Sequence[Fallback] = ()
+    ) -> None:
         self.digest = release.digest
         self.definition = digest(
             [
@@ -35,6 +38,7 @@ class LoadedRelease:
         self.feature_names = features.names
         self.key = release.key
         self.request = release.request
+        self.fallback = fallback
         self._features = features
         self._given = GivenFeatures(release.features, release.request, release.key)
         self._encoder = Encoder(release.features)
@@ -88,4 +92,4 @@ class Loader:
         model = self._models.open(release, self._blobs.get(release.model), system.allow_formats)
         if not model.fast:
             self._report(f"release {short(digest)} answers by the plain path: {model.because}")
-        return LoadedRelease(release, features, model.predictor)
+        return LoadedRelease(release, features, model.predictor, system.fallback)

@@ -14,6 +14,7 @@ from trimtab.house.house import House
 from trimtab.house.mismatched import Causes, Explained, Progress
 from trimtab.house.parity import offline_of, served
 from trimtab.kernel.moment import aware
+from trimtab.monitoring.scores import by_models
 
 SEED = 7  # of samples
 _PART_ROWS = 20_000  # answers that are recomputed at a time
@@ -79,7 +80,7 @@ def _chosen(house: House, asked: Asked) -> tuple[pl.DataFrame, int]:
     """`id`, `at`, `release` by time, and how many there were before a sample was taken."""
     if not house.tables.exists("predictions"):
         return pl.DataFrame(schema={"id": pl.String(), "at": pl.Datetime("us", "UTC"), "release": pl.String()}), 0
-    rows = served(house).filter(looked_up()).select("id", "at", "release", "date")
+    rows = by_models(served(house)).filter(looked_up()).select("id", "at", "release", "date")
     if asked.release:
         rows = rows.filter(pl.col("release") == asked.release)
     if asked.since is not None:

@@ -210,6 +210,19 @@ class NotFound(TrimtabError):
         super().__init__(f"there is no {kind} '{id}'", allowed=allowed, got=id, do=do)
 
 
+class NotKept(TrimtabError):
+    """A prediction that was answered and recorded, and is not kept by the system's policy."""
+
+    def __init__(self, id: str, *, where: str, policy: str, got: str) -> None:
+        super().__init__(
+            f"prediction '{id}' is not kept any more",
+            where=where,
+            allowed=f"predictions that the policy keeps: {policy}",
+            got=got,
+            do="ask about one that is kept, or look in a backup; System(log=…) says what is kept from now on",
+        )
+
+
 class Refused(TrimtabError):
     """An action that the evidence does not allow."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from trimtab.kernel.canonical import JsonMap
+from trimtab.ports.fallback import Fallback
 from trimtab.ports.feature_reader import FeatureBlock
 
 
@@ -18,6 +19,7 @@ class ServedRelease(Protocol):
     feature_names: tuple[str, ...]  # 'view.column', in the order of their values
     key: str  # the request field that names the row, e.g. "flight_id"
     request: tuple[tuple[str, str], ...]  # (field, Polars type) of what a row carries
+    fallback: Sequence[Fallback]  # what answers, in this order, where it cannot
 
     def look_up(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """The features of each row as of its own instant (microseconds since 1970 UTC).

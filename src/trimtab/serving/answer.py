@@ -18,6 +18,7 @@ class Answered(msgspec.Struct, omit_defaults=True):
     missing: list[str]  # feature views that had no fact for this row, or too old a one
     stale: Mapping[str, int] = msgspec.field(default_factory=dict)  # those that had too old a one: its age_us
     null: list[str] = msgspec.field(default_factory=list)  # features without a value, of views that are not missing
+    fallback: str = ""  # kind of the fallback that answered, because the release could not
 
 
 _COLUMNS = frozenset({"id", "key", "release", "score"})

@@ -12,12 +12,15 @@ from trimtab.kernel.moment import to_us
 from trimtab.ports.clock import Clock
 from trimtab.serving import reporting
 from trimtab.serving.answer import Answer, Answered
+from trimtab.serving.fallback_news import FallbackNews
+from trimtab.serving.falling_back import Asked, Failure, FallingBack, sound
 from trimtab.serving.log_writer import Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.released import Serving
 from trimtab.serving.rows import ClockMode, instants, key_of
 from trimtab.serving.scoring import Scored, Scoring, Without
 from trimtab.serving.segment import Record
+from trimtab.serving.shadowing import Answers, Shadowing, Takes
 from trimtab.serving.wire import Row
 
 _BATCH_ROWS = 256  # of small requests that are answered together; a request is never divided
@@ -41,14 +44,6 @@ class Ticket(Protocol):
         ...
 
 
-class Takes(Protocol):
-    """What a log writer does for answers."""
-
-    def take(self, records: Sequence[Record], then: Then) -> list[str]:
-        """Take records: their ids; `then` is told, later, that they are written."""
-        ...
-
-
 class Answering:
     """Belongs to one event loop."""
 
@@ -59,10 +54,13 @@ class Answering:
         self._metrics = metrics
         self._mode: ClockMode = mode
         self._loop = asyncio.get_running_loop()
-        self._scoring = Scoring(self._unscored, patient=mode == "request")
+        self._replays = mode == "request"  # then each row is scored by all before it is answered: every time alike
+        self._scoring = Scoring(self._unscored, patient=self._replays)
         self._serving: Serving | None = None  # that answered last
         self._waiting: list[Ticket] = []
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
+        self._falling_back = FallingBack(metrics, self._fault, FallbackNews(reporting.process()))
+        self._shadowing = Shadowing(log, self._unscored)
 
     def submit(self, ticket: Ticket) -> None:
         """Answer a request with all others of this turn of the event loop.
@@ -102,23 +100,39 @@ class Answering:
         if serving is not self._serving:
             self._serving = serving
             self._scoring.keep(serving.releases)
+            self._shadowing.keep(() if self._replays else serving.shadows)
+            self._falling_back.follow(serving)
         rows, at_us, keys = self._rows(batch, serving.releases[0].key)
-        scored = self._scoring.score(serving.releases, rows, at_us)
         champion = serving.releases[0]
+        scoring = serving.releases if self._replays else serving.answering
+        failure: Failure | None = None
+        try:
+            scored = self._scoring.score(scoring, rows, at_us, serving.route.only(rows))
+        except Exception as error:
+            failure = self._falling_back.failed(Asked(serving, rows, at_us), error, len(batch))
+            scored = failure.scored
         ages_us = scored[champion.digest].block.ages_us
         self._metrics.looked_up(champion.view_names, ages_us, batch[0].started_s)
         records = self._records(batch, serving, keys, at_us, scored)
-        told = [
-            # Nothing is missing in most rows, which is seen at once.
-            _NOTHING if None not in one[6] and None not in one[7] else scored[one[1]].without(index)
-            for index, one in enumerate(records)
-        ]
+        fallen = bool(champion.fallback) and not sound(serving, scored)
+        if fallen:
+            records = self._falling_back.mended(Asked(serving, rows, at_us), scored, records, failure)
+        told = _told(records, scored)
         answered: list[tuple[Ticket, Answer]] = []
+        shadowed: Answers | None = None
         # From here on nothing may fail: what is staged is recorded.
-        ids = self._take(records, lambda refused: _written(answered, refused))
+        ids = self._take(records, lambda refused: self._written(answered, refused, shadowed))
         predictions = [
             Answered(id, one[3], one[1], one[8], *less) for id, one, less in zip(ids, records, told, strict=True)
         ]
+        if fallen:
+            for index, kind in self._falling_back.recorded(champion.digest, records).items():
+                predictions[index].fallback = kind
+        elif champion.fallback:
+            self._falling_back.healthy()
+        if serving.shadows and not self._replays and failure is None:
+            blocks = {champion.definition: scored[champion.digest].block}
+            shadowed = Answers(rows, at_us, records, ids, blocks)
         start = 0
         for ticket in batch:
             end = start + len(ticket.rows)
@@ -148,12 +162,11 @@ class Answering:
         scored: Mapping[str, Scored],
     ) -> list[Record]:
         """A record of each row, by the release that answers it."""
-        champion, answering, generation = (
-            serving.releases[0].digest,
-            serving.route.answering,
-            serving.route.generation,
-        )
-        rest = {digest: [(one, scored[one].scores) for one in scored if one != digest] for digest in scored}
+        champion, generation, system = serving.releases[0].digest, serving.route.generation, self._system
+        by_release = {
+            digest: (one.block.values, one.block.ages_us, one.scores, _others(digest, scored))
+            for digest, one in scored.items()
+        }
         now_s = time.perf_counter()
         sent = [row for ticket in batch for row in ticket.rows]
         latency_us = [
@@ -163,34 +176,47 @@ class Answering:
             for microseconds in [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
         ]
         records: list[Record] = []
-        for index, key in enumerate(keys):
-            digest = answering(key)
-            if digest not in scored:
-                digest = champion
-            own = scored[digest]
-            block = own.block
+        answering = serving.route.answering_each(keys, sent)
+        for index, (digest, key, row) in enumerate(zip(answering, keys, sent, strict=True)):
+            if digest not in by_release:
+                digest = champion  # noqa: PLW2901 - who was to answer could not
+            values, ages_us, scores, others = by_release[digest]
             records.append(
                 (
-                    self._system,
+                    system,
                     digest,
                     generation,
                     key,
                     at_us[index],
-                    sent[index],
-                    block.values[index],
-                    block.ages_us[index],
-                    own.scores[index],
-                    [(one, scores[index]) for one, scores in rest[digest]],
+                    row,
+                    values[index],
+                    ages_us[index],
+                    scores[index],
+                    [(one, score) for one, beside in others if (score := beside[index]) is not None],
                     latency_us[index],
                 )
             )
         return records
 
+    def _written(
+        self, answered: Sequence[tuple[Ticket, Answer]], refused: LogUnwritable | None, shadowed: Answers | None
+    ) -> None:
+        for ticket, answer in answered:
+            if refused is None:
+                ticket.answered(answer)
+            else:
+                ticket.failed(refused)
+        if refused is None and shadowed is not None:
+            self._shadowing.answered(shadowed)
+
     def _unscored(self, release: str, rows: int) -> None:
         self._metrics.unscored(release, rows)
+        self._fault(release)
+
+    def _fault(self, of: str) -> None:
         now_s = time.monotonic()
-        if now_s - self._told_s.get(release, -_REPEAT_S) >= _REPEAT_S:
-            self._told_s[release] = now_s
+        if now_s - self._told_s.get(of, -_REPEAT_S) >= _REPEAT_S:
+            self._told_s[of] = now_s
             print_error()
 
     def _take(self, records: Sequence[Any], then: Then) -> list[str]:
@@ -206,12 +232,15 @@ class Answering:
             ) from error
 
 
-def _written(answered: Sequence[tuple[Ticket, Answer]], refused: LogUnwritable | None) -> None:
-    for ticket, answer in answered:
-        if refused is None:
-            ticket.answered(answer)
-        else:
-            ticket.failed(refused)
+def _told(records: Sequence[Record], scored: Mapping[str, Scored]) -> list[Without]:
+    """What each answer was given without: of most batches nothing, which is seen at once."""
+    if not any(None in one[6] or None in one[7] for one in records):
+        return [_NOTHING] * len(records)
+    return [scored[one[1]].without(index) for index, one in enumerate(records)]
+
+
+def _others(digest: str, scored: Mapping[str, Scored]) -> list[tuple[str, list[Any]]]:
+    return [(one, scored[one].scores) for one in scored if one != digest]
 
 
 def print_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -18,9 +18,9 @@ from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_frame, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
+from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 
 TABLE = "predictions"
-SEGMENT = "segment"  # kind of the record that says where a compacted segment's rows are
 
 
 class LogReader:
@@ -37,6 +37,7 @@ class LogReader:
         # A segment may be sealed, or compacted and removed, between two looks: its record comes before its removal.
         found = self._in_segments(place) or self._in_table(place) or self._in_segments(place)
         if found is None or found.id != str(place):
+            Whereabouts(self._journal).check_kept(place, self._folder.proofs)
             raise NotFound("prediction", str(place), do="look at the id again: ids come from the server's answers")
         return found
 
@@ -76,11 +77,12 @@ class LogReader:
         return None
 
     def _in_table(self, place: PredictionId) -> Prediction | None:
-        record = self._journal.record(SEGMENT, place.segment_name)
+        whereabouts = Whereabouts(self._journal)
+        record = whereabouts.record(place.segment_name)
         if record is None:
             return None
-        files = [str(name) for name in cast("list[str]", record["files"])]
         day = from_us(place.at_ms * 1000).date()
+        files = whereabouts.files(record, (day,))
         rows = (
             self._tables.scan(TABLE, files)
             .filter(pl.col("date") == day, pl.col("id") == str(place))
@@ -106,6 +108,8 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
         "request": [_encode(one.request) for one in those],
         "latency_us": [one.latency_us for one in those],
         "segment": list(segments),
+        "fallback": [one.fallback or None for one in those],
+        "cause": [one.cause or None for one in those],
     }
     series = [pl.Series(name, values, dtype=_RAW.get(name, FRAME_SCHEMA[name])) for name, values in columns.items()]
     return (
@@ -160,6 +164,8 @@ FRAME_SCHEMA = pl.Schema(
         "latency_us": pl.Int64(),
         "segment": pl.String(),
         "date": pl.Date(),  # of `at`, UTC; the partition
+        "fallback": pl.String(),  # kind; null: the release itself has answered. Tables of before lack both columns
+        "cause": pl.String(),  # of the fallback
     }
 )
 _RAW: dict[str, pl.DataType] = {"at": pl.Int64()}  # microseconds, until the frame is made
@@ -181,6 +187,8 @@ def prediction_of_row(row: dict[str, Any]) -> Prediction:
         score=row["score"],
         others=tuple((one["release"], one["score"]) for one in row["others"]),
         latency_us=row["latency_us"],
+        fallback=row.get("fallback") or "",  # no such column: none had been answered so
+        cause=row.get("cause") or "",
     )
 
 

@@ -54,6 +54,12 @@ FAMILIES = {
             "Rows that a canary or a shadow could not score.",
             ("release",),
         ),
+        Family(
+            "trimtab_fallback_answers_total",
+            "counter",
+            "Rows that a fallback answered because the release, or its feature store, could not.",
+            ("release", "kind"),
+        ),
         Family("trimtab_request_rows", "histogram", "Rows of a request that was answered.", (), ROWS),
         Family("trimtab_batch_rows", "histogram", "Rows that were scored together.", (), ROWS),
         Family(

@@ -39,6 +39,7 @@ class Metrics:
         self._errors: Counter[int] = Counter()
         self._release_errors: Counter[tuple[str, int]] = Counter()
         self._unscored: Counter[str] = Counter()
+        self._fallbacks: Counter[tuple[str, str]] = Counter()  # by release and kind
         self._missing: Counter[str] = Counter()
         self._stale: Counter[str] = Counter()
         self._ages: dict[str, list[float]] = {}
@@ -83,6 +84,10 @@ class Metrics:
         """Rows that a canary or a shadow could not score."""
         self._unscored[release] += rows
 
+    def fell_back(self, release: str, kind: str, rows: int) -> None:
+        """Rows that a fallback has answered in a release's place."""
+        self._fallbacks[release, kind] += rows
+
     def refused(self, status: int, release: str = "") -> None:
         """One request answered with an error; the champion's, if it got as far as that."""
         self._errors[status] += 1
@@ -105,6 +110,8 @@ class Metrics:
             del self._unscored[one]
         for key in [key for key in self._release_errors if key[0] not in but]:
             del self._release_errors[key]
+        for name in [name for name in self._fallbacks if name[0] not in but]:
+            del self._fallbacks[name]
 
     def counts(self) -> Counts:
         """All of them, by family."""
@@ -128,6 +135,7 @@ class Metrics:
             },
             "trimtab_rows_total": {(release,): [one.rows] for release, one in self._answers.items()},
             "trimtab_unscored_rows_total": _by(self._unscored),
+            "trimtab_fallback_answers_total": {key: [rows] for key, rows in self._fallbacks.items()},
             "trimtab_request_rows": {(): _histogram(self._request_rows)},
             "trimtab_batch_rows": {(): _histogram(self._batch_rows)},
             "trimtab_feature_missing_total": _by(self._missing),

@@ -15,6 +15,10 @@ JSON, TEXT = "application/json", "text/plain"
 STRING: Schema = {"type": "string"}
 NUMBER: Schema = {"type": ["number", "null"]}  # null: a model's NaN
 WHOLE: Schema = {"type": "integer"}
+FALLBACK: Schema = {
+    "type": "string",
+    "description": "the kind of fallback that has answered, because the release could not; absent: the release has",
+}
 _OF_FIELDS: dict[str, Schema] = {
     "String": {"type": ["string", "null"]},
     "Int64": {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from trimtab.kernel.errors import TrimtabError
 from trimtab.kernel.route import Route
@@ -24,6 +24,26 @@ class Serving:
     route: Route
     releases: tuple[ServedRelease, ...]  # those that score every row, the champion first
     open: int = 0  # requests answered by it whose records are not committed yet
+    loaded: Mapping[str, ServedRelease] = field(default_factory=dict)  # by digest; warm ones come later than others
+
+    @property
+    def answering(self) -> tuple[ServedRelease, ...]:
+        """The champion, and the canary if there is one."""
+        return self.releases[: self._answering()]
+
+    @property
+    def shadows(self) -> tuple[ServedRelease, ...]:
+        """Those that score, and answer nobody."""
+        return self.releases[self._answering() :]
+
+    def _answering(self) -> int:
+        canary = self.route.canary
+        return 1 if canary is None or canary.release == self.route.champion else 2
+
+    @property
+    def previous(self) -> ServedRelease | None:
+        """What may answer in the champion's place; None if nothing may, or it is not loaded yet."""
+        return self.loaded.get(self.route.previous)
 
 
 @dataclass(frozen=True)
@@ -120,9 +140,9 @@ class Released:
     def _switch(self, route: Route) -> None:
         if self._serving is not None:
             self._draining.append(self._serving)
-        self._serving = Serving(route, tuple(self._loaded[one] for one in route.scoring()))
-        self._wanted = None
         self._loaded = {one: self._loaded[one] for one in route.releases() if one in self._loaded}
+        self._serving = Serving(route, tuple(self._loaded[one] for one in route.scoring()), loaded=self._loaded)
+        self._wanted = None
         self._failures = {one: failure for one, failure in self._failures.items() if one in route.releases()}
         self._acknowledge()
 

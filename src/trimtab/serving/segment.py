@@ -8,13 +8,14 @@ A segment is a header, frames, and once sealed a footer; integers are little-end
     footer  u32 zero, u32 CRC-32 of the rest, u64 number of records, 32 bytes Merkle root over the payloads
 
 A payload is a msgpack array of a Prediction's fields in their order, without the id: the id follows from the
-header, the frame's offset and the record's instant. A reader of this code reads every format up to FORMAT.
+header, the frame's offset and the record's instant. The last two, `fallback` and `cause`, stand there only in the
+record of a fallback's answer; format 1 does not have them. A reader of this code reads every format up to FORMAT.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,7 +29,7 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, segment_name
 from trimtab.stats.merkle import merkle_root
 
-FORMAT = 1
+FORMAT = 2
 LIVE, SEALED, SET_ASIDE = ".live", ".sealed", ".corrupt"
 _MAGIC = b"TRIMTABL"
 _HEADER = struct.Struct("<8sHHQH")
@@ -38,22 +39,45 @@ _FOOTER = struct.Struct("<Q32s")
 FRAME_BYTES = _FRAME.size
 
 # A Prediction's fields without the id, in their order.
-Record: TypeAlias = tuple[
+Plain: TypeAlias = tuple[
     str, str, int, str, int, JsonMap, Sequence[Json], Sequence[int | None], float, Sequence[tuple[str, float]], int
 ]  # system, release, generation, key, at_us, request, features, ages_us, score, others, latency_us
-_Stored: TypeAlias = tuple[
+Marked: TypeAlias = tuple[
     str,
     str,
     int,
     str,
     int,
-    dict[str, Any],
-    tuple[Any, ...],
-    tuple[int | None, ...],
+    JsonMap,
+    Sequence[Json],
+    Sequence[int | None],
     float,
-    tuple[tuple[str, float], ...],
+    Sequence[tuple[str, float]],
     int,
-]
+    str,
+    str,
+]  # the same, fallback, cause
+Record: TypeAlias = Plain | Marked
+
+
+class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A record of any format."""
+
+    system: str
+    release: str
+    generation: int
+    key: str
+    at_us: int
+    request: dict[str, Any]
+    features: tuple[Any, ...]
+    ages_us: tuple[int | None, ...]
+    score: float
+    others: tuple[tuple[str, float], ...]
+    latency_us: int
+    fallback: str = ""
+    cause: str = ""
+
+
 encode_record = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
 
@@ -100,12 +124,13 @@ class Segment:
 
 def frame(payload: bytes) -> bytes:
     """A payload as it stands in the file."""
-    return frame_head(payload) + payload
+    return framed([payload])[0]
 
 
-def frame_head(payload: bytes) -> bytes:
-    """What stands before a payload."""
-    return _FRAME.pack(len(payload), crc32(payload))
+def framed(payloads: Iterable[bytes]) -> list[bytes]:
+    """Payloads as they stand in the file."""
+    pack = _FRAME.pack
+    return [pack(len(one), crc32(one)) + one for one in payloads]
 
 
 def footer(count: int, root: bytes) -> bytes:
@@ -117,8 +142,8 @@ def footer(count: int, root: bytes) -> bytes:
 def prediction(header: Header, offset: int, payload: bytes) -> Prediction:
     """One record from its payload."""
     fields = _decode(payload)
-    place = PredictionId(fields[4] // 1000, header.worker, header.number, offset)
-    return Prediction(str(place), *fields)
+    place = PredictionId(fields.at_us // 1000, header.worker, header.number, offset)
+    return Prediction(str(place), *msgspec.structs.astuple(fields))
 
 
 def decode_header(data: bytes, where: str) -> tuple[Header, int] | None:

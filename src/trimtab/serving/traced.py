@@ -7,23 +7,20 @@ Nothing here is touched by a server that traces nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from trimtab.kernel.canonical import JsonMap
 from trimtab.ports.clock import Clock
-from trimtab.ports.feature_reader import FeatureBlock
+from trimtab.ports.feature_reader import FeatureBlock, PartBlock
 from trimtab.ports.served_release import ReleaseLoader, ServedRelease
 from trimtab.ports.tracer import Attributes, Span, Tracer
 from trimtab.serving.answering import Answering, Ticket
-from trimtab.serving.log_writer import LogWriter
+from trimtab.serving.log_writer import LogWriter, Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.predicting import Reply
 from trimtab.serving.problem import Problem
-from trimtab.serving.released import Serving
 from trimtab.serving.rows import ClockMode
-from trimtab.serving.scoring import Scored
-from trimtab.serving.segment import Record
 from trimtab.serving.wire import Headers
 
 
@@ -112,7 +109,7 @@ class TracedRelease:
 
     def score(self, block: FeatureBlock) -> list[float]:
         """The scores, and how long they took; in whatever thread it is."""
-        batch = self._tracing.batches.get(id(block))
+        batch = self._tracing.batches.get(id(block.whole if isinstance(block, PartBlock) else block))
         started_ns = time.time_ns()
         scores = self._release.score(block)
         if batch is not None:
@@ -125,6 +122,7 @@ class TracedAnswering(Answering):
     """Tells the spans of requests what became of them."""
 
     tracing: Tracing
+    _traced: Sequence[Ticket] = ()  # all that are answered now, if some of them are traced
 
     def _answer_together(self, batch: Sequence[Ticket]) -> None:
         traced = [reply for one in batch if isinstance(reply := getattr(one, "reply", None), TracedReply)]
@@ -132,32 +130,29 @@ class TracedAnswering(Answering):
             super()._answer_together(batch)
             return
         self.tracing.batch = shared = Batch()
+        self._traced = batch
         for reply in traced:
             reply.batch = shared
         try:
             super()._answer_together(batch)
             shared.staged_ns = time.time_ns()
         finally:
+            self._traced = ()
             self.tracing.batch = None
             self.tracing.batches.clear()
 
-    def _records(
-        self,
-        batch: Sequence[Ticket],
-        serving: Serving,
-        keys: Sequence[str],
-        at_us: Sequence[int],
-        scored: Mapping[str, Scored],
-    ) -> list[Record]:
-        records = super()._records(batch, serving, keys, at_us, scored)
+    def _take(self, records: Sequence[Any], then: Then) -> list[str]:
+        ids = super()._take(records, then)
         start = 0
-        for ticket in batch:
-            end = start + len(ticket.rows)
+        for ticket in self._traced:
+            own = records[start : start + len(ticket.rows)]
+            start += len(ticket.rows)
             if isinstance(reply := getattr(ticket, "reply", None), TracedReply):
                 reply.told = {
-                    "trimtab.release": ",".join(sorted({one[1] for one in records[start:end]})),
-                    "trimtab.rows": end - start,
-                    "trimtab.generation": serving.route.generation,
+                    "trimtab.release": ",".join(sorted({one[1] for one in own})),
+                    "trimtab.rows": len(own),
+                    "trimtab.generation": own[0][2],
                 }
-            start = end
-        return records
+                if kinds := {one[11] for one in own if len(one) > 11}:
+                    reply.told["trimtab.fallback"] = ",".join(sorted(kinds))
+        return ids

@@ -12,6 +12,7 @@ import polars as pl
 from trimtab.governance.audit import verify
 from trimtab.house.comparing import looks
 from trimtab.house.house import House
+from trimtab.house.log_kept import log_kept
 from trimtab.house.parity import parity, served
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.evidence import Evidence
@@ -41,6 +42,7 @@ def figures(house: House, now: datetime, zone: str) -> dict[str, Json]:
         "managed_auc_interval_by_month": _intervals(managed),
         "managed_auc_mean": _mean(managed),
         "predictions": predictions.height,
+        "predictions_answered": log_kept(house).answered,
         "predictions_distinct": predictions["key"].n_unique(),
         "labels_joined": house.measure.labelled(house.name, house.system.label, now).height,
         "retrains": kinds["run.finished"] - 1,

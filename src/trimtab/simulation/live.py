@@ -69,7 +69,10 @@ def prepare(house: House, period: Period, report: Report) -> str:
 
 
 def answered(house: House) -> dict[str, int]:
-    """The questions that the log holds, compacted ones and those in segments: key → instant, µs since 1970 UTC."""
+    """The questions that the log holds, compacted ones and those in segments: key → instant, µs since 1970 UTC.
+
+    Of a system that keeps a share of its predictions, those left out are asked, and left out, again after a crash.
+    """
     found = {one.key: one.at_us for one in house.log.recent()}
     if house.tables.exists("predictions"):
         rows = house.tables.scan("predictions").filter(pl.col("system") == house.name)

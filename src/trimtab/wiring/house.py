@@ -6,6 +6,7 @@ from functools import cache
 
 from trimtab.adapters.journal_sql import SqlJournal
 from trimtab.adapters.outbox_sql import SqlOutbox
+from trimtab.adapters.table_eraser_delta import DeltaEraser
 from trimtab.data.ingest import Ingest
 from trimtab.data.versions import Versions
 from trimtab.deployment.act import Act
@@ -18,8 +19,10 @@ from trimtab.monitoring.measure import Measure
 from trimtab.project import Project
 from trimtab.registry.releases import ReleaseWriter
 from trimtab.serving.compactor import Compactor
+from trimtab.serving.expiry import Expire
 from trimtab.serving.log_reader import LogReader
 from trimtab.serving.recorded_keys import RecordedKeys
+from trimtab.serving.sampling import Sampling, compared_generations
 from trimtab.system import System
 from trimtab.training.workshop import workshops
 from trimtab.wiring.models import MODELS
@@ -91,8 +94,25 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
         alarms=Alarms(system.name, journal, stores.reader),
         measure=Measure(journal=journal, reader=stores.reader, tables=stores.tables, writer=stores.tables),
         compactor=Compactor(
-            segments, system=system.name, tables=stores.tables, journal=journal, history=stores.reader
+            segments,
+            system=system.name,
+            tables=stores.tables,
+            journal=journal,
+            history=stores.reader,
+            sampling=Sampling(system.log, lambda: compared_generations(stores.reader, system.name)),
         ),
+        expire=Expire(
+            segments,
+            system=system.name,
+            policy=system.log,
+            tables=stores.tables,
+            writer=stores.tables,
+            eraser=DeltaEraser(stores.home / "tables"),
+            journal=journal,
+            history=stores.reader,
+            outbox=outbox,
+        ),
+        proofs=segments.proofs,
         log=LogReader(segments, tables=stores.tables, journal=stores.reader),
         seals=board,
         heads=stores.heads.lines,

@@ -72,6 +72,16 @@ def _step(entry: LedgerEntry) -> str:
     return f"release {short(str(entry.body.get('release', entry.subject)))} {said}: {because(entry)}"
 
 
+def _segment(today: Today) -> str:
+    tried = [one for one in today.house.act.rollouts(today.house.name) if one.audience is not None]
+    if not tried:
+        return f"no rollout was of a segment; policy {today.house.system.rollout.name}"
+    last = tried[-1]
+    assert last.audience is not None
+    told = f"{counted(len(tried), 'rollout')}, the last one by {short(last.release)}"
+    return f"{told} of rows with {last.audience.words}"
+
+
 def _shadows(today: Today) -> str:
     if today.route is None:
         return NOTHING_DEPLOYED
@@ -116,10 +126,17 @@ DEPLOYMENT = Group(
             _compared,
         ),
         Question(
+            "segment",
+            "Can a new release be tried on some customers first?",
+            "trimtab status",
+            "With tt.segment a canary answers, and is compared on, rows of a segment only, until it is decided.",
+            _segment,
+        ),
+        Question(
             "shadow",
             "Can a release score real traffic without answering it?",
             "trimtab status",
-            "A shadow scores each row, and its score is recorded beside the answer.",
+            "A shadow scores each row once its answer has left, and what it says is recorded beside it.",
             _shadows,
         ),
         Question(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
+from trimtab.house.log_kept import log_kept
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.counted import counted
 from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, minute
@@ -42,11 +43,14 @@ def _lost(today: Today) -> str:
     corrupt = len(today.entries("segment.corrupt"))
     if not done:
         return NO_ANSWERS
-    segments = [cast("dict[str, Any]", one) for entry in done for one in cast("list[Json]", entry.body["segments"])]
-    rows = sum(one["rows"] for one in segments)
-    there = today.answers.height
-    same = "all in the table" if rows == there else f"of which {there:,} are in the table"
-    return f"{rows:,} answers in {counted(len(segments), 'segment')}, {same}; {counted(corrupt, 'damaged segment')}"
+    segments = sum(len(cast("list[Json]", entry.body["segments"])) for entry in done)
+    log, there = log_kept(today.house), today.answers.height
+    same = "all in the table" if log.answered == there else f"of which {there:,} are in the table"
+    if log.kept < log.answered:
+        same += f", {log.left_out:,} left out by the sample and {log.expired:,} expired"
+    return (
+        f"{log.answered:,} answers in {counted(segments, 'segment')}, {same}; {counted(corrupt, 'damaged segment')}"
+    )
 
 
 def _request(today: Today) -> str:

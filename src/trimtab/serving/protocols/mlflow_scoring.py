@@ -30,7 +30,7 @@ from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import RequestInvalid, listed, shown
 from trimtab.serving.answer import Answer, details
 from trimtab.serving.nan_json import without_nan
-from trimtab.serving.openapi import JSON, NUMBER, STRING, TEXT, WHOLE, body, get, many, post, record
+from trimtab.serving.openapi import FALLBACK, JSON, NUMBER, STRING, TEXT, WHOLE, body, get, many, post, record
 from trimtab.serving.problem import Problem, Refused, not_ready, unsupported_content
 from trimtab.serving.released import Serving
 from trimtab.serving.rows import check_number, place
@@ -117,7 +117,9 @@ class MlflowScoring:
             "inputs": {"anyOf": [{"type": "object"}, records]},
         }
         asked = {"oneOf": [body({name: schema}) for name, schema in forms.items()]}
-        told = record({"id": STRING, "key": STRING, "release": STRING, "missing": many(STRING)})
+        told = record(
+            {"id": STRING, "key": STRING, "release": STRING, "missing": many(STRING)}, {"fallback": FALLBACK}
+        )
         metadata = record({"system": STRING, "generation": WHOLE, "rows": many(told)})
         answer = record({"predictions": many(NUMBER), "metadata": metadata})
         return {

@@ -7,6 +7,9 @@ What a row was answered without is told with it: in "missing" the views that had
 as nulls; in "stale" those of them whose newest fact was too old, with its age in microseconds; in "null" features
 without a value whose view did have a fact. "stale" and "null" are left out where there is nothing to tell.
 
+A row that the release could not answer, and a fallback has, says so: "fallback" is its kind. Then "release" is the
+one that has scored, of "previous_release", or else the one whose fallback it is.
+
 A row may bring all features of the release itself: {key: …, "features": {"view.column": value, …}}. Then nothing is
 looked up, and the other fields may be left out.
 
@@ -23,7 +26,7 @@ import msgspec
 
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.serving.answer import Answer
-from trimtab.serving.openapi import JSON, NUMBER, PROBLEM, STRING, WHOLE, body, many, post, record
+from trimtab.serving.openapi import FALLBACK, JSON, NUMBER, PROBLEM, STRING, WHOLE, body, many, post, record
 from trimtab.serving.problem import Problem
 from trimtab.serving.rows import check_number
 from trimtab.serving.wire import Asked, Fields, Get, Headers, Row, Schema
@@ -64,7 +67,7 @@ class NativeJson:
     def paths(self, row: Schema) -> Mapping[str, Schema]:
         """Its one address."""
         told = {"id": STRING, "key": STRING, "release": STRING, "score": NUMBER, "missing": many(STRING)}
-        answered = record(told, {"stale": {"type": "object"}, "null": many(STRING)})
+        answered = record(told, {"stale": {"type": "object"}, "null": many(STRING), "fallback": FALLBACK})
         answer = record({"system": STRING, "generation": WHOLE, "predictions": many(answered)})
         asked = body({"instances": many(row, at_least=1)})
         told_of = post("Answers to rows, each recorded", {JSON: asked}, {JSON: answer}, error=PROBLEM)

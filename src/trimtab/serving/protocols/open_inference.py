@@ -7,7 +7,8 @@ Standard: github.com/kserve/open-inference-protocol, inference_rest.md; with Tri
 (extension_binary_data.md): values as bytes behind the JSON, whose length is in Inference-Header-Content-Length.
 
 A request field is a tensor of shape [rows] or [rows, 1]; null, or NaN, is what is not known. Answered are the
-tensors "score", "id", "key", "release" and "details": of each row a JSON object with what it was answered without.
+tensors "score", "id", "key", "release" and "details": of each row a JSON object with what it was answered
+without, and with the fallback that has answered it, if one has.
 There are no versions: which release answers is the route's to say. A parameter that cannot be obeyed is refused.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trimtab.features.provenance import Provenance
-from trimtab.house.explanation import Explanation
+from trimtab.house.explanation import Explanation, audience_of
 from trimtab.kernel.canonical import Json, short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
@@ -74,11 +74,17 @@ def _truth(column: str, value: object) -> str:
 def _facts(one: Explanation, zone: str) -> Iterator[tuple[str, str]]:
     asked, training, by = one.prediction, one.release.training, one.deployed_by
     yield "asked", f"as of {minute(one.at, zone)}, answered in {asked.latency_us / 1000:.1f} ms"
+    if asked.fallback:
+        could_not = f"release {short(one.unanswered_by)} could not answer: {asked.cause}"
+        yield "fallback", f"{asked.fallback}, since {could_not}"
     yield "release", f"{short(asked.release)}, route generation {asked.generation}"
     if asked.others:
         yield "also scored", ", ".join(f"{number(score)} by {short(name)}" for name, score in asked.others)
     if by is not None:
         because = by.body.get("because", UNKNOWN)
+        audience = audience_of(one)
+        if audience is not None:
+            yield "segment", f"{audience.words}: the canary answers a share of these rows"
         yield "deployed", f"{minute(by.at, zone)} by {by.actor}: {because} (ledger entry {by.seq})"
     rows = training.get("rows")
     if isinstance(rows, int):

@@ -46,6 +46,10 @@ def _answered(one: Chronicle, found: Figures) -> str:
     if asked is None:
         return ""
     once = ", each exactly once" if distinct in (None, asked) else f", {distinct:,} of them different"
+    answered = found.count("predictions_answered") or asked
+    if answered > asked:  # the log's policy keeps a share, or some time, of them
+        once = f"; {asked:,} of the answers are kept, and all below is told of these"
+        asked = answered
     return f"In {some(len(one.months), 'month')}, {one.system} answered {asked:,} questions{once}."
 
 
@@ -98,6 +102,9 @@ def _predictions(found: Figures) -> Big:
         return Big("predictions", UNKNOWN, "not counted")
     if distinct is not None and distinct != asked:
         return Big("predictions", count(asked), f"only {count(distinct)} different questions", "bad")
+    answered = found.count("predictions_answered") or asked
+    if answered > asked:
+        return Big("predictions", count(asked), f"kept of {count(answered)} that were answered", "good")
     return Big("predictions", count(asked), "one recorded answer each", "good")
 
 

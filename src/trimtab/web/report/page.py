@@ -50,6 +50,7 @@ class RolloutShown:
     when: str
     because: str
     answers: str
+    among: str  # whose rows, if not everybody's
     strip: Figure
 
 
@@ -154,6 +155,7 @@ def _rollout(each: Rollout, one: Chronicle, shared: Common) -> RolloutShown:
         when=when,
         because=each.because,
         answers=count(each.answers),
+        among=f" among rows with {each.segment}" if each.segment else "",
         strip=rollout_strip(each, one.until, one.zone, shared),
     )
 

@@ -82,7 +82,8 @@ def _picture(one: Rollout, until: datetime, zone: str, shared: Common, width: in
     parts += _harm(
         one, [x(at) for at in since], (x(over), end), Linear(shared.low, shared.high, _HARM[1], _HARM[0])
     )
-    parts.append(text(end + 10, (_SHARE[0] + _SHARE[1]) / 2 + 4, "share of traffic" if wide else "share", "t"))
+    of = "share of segment" if one.segment else "share of traffic"
+    parts.append(text(end + 10, (_SHARE[0] + _SHARE[1]) / 2 + 4, of if wide else "share", "t"))
     parts.append(_ended(one, max(x(over), _LEFT + 4)))
     ends = [*since[1:], max(over, since[-1])]
     for look, begins, stops in zip(one.days, since, ends, strict=True):
@@ -90,7 +91,7 @@ def _picture(one: Rollout, until: datetime, zone: str, shared: Common, width: in
         tip = f"{day(look.at, zone)}, day {begins:.0f}\nshare {percent(look.share)}\nharm {harm}"
         size = {"x": x(begins), "y": 2, "width": max(x(stops) - x(begins), 3.0), "height": _HARM[1]}
         parts.append(element("rect", told(tip), **size, class_="hit"))
-    return drawing(width, _HEIGHT, f"Release {one.release[:12]}: share of traffic and harm by day", parts)
+    return drawing(width, _HEIGHT, f"Release {one.release[:12]}: {of} and harm by day", parts)
 
 
 def _frame(x: Linear, days: float) -> Iterator[Markup]:
