@@ -54,6 +54,7 @@ def _facts(one: Explanation, zone: str) -> list[tuple[str, str]]:
     took = f"as of {_when(one.at, zone)}, {how}"
     return [
         ("answer", f"[bold]{asked.score:.4f}[/]  {faint(took)}"),
+        *(("scored too", f"{score:.4f}  {faint('by ' + short(release))}") for release, score in asked.others),
         *_fallback(one),
         ("truth", _truth(one, zone)),
         *(("feedback", _said(said, zone)) for said in one.feedback),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from trimtab.features.provenance import Provenance, provenance
 from trimtab.features.request_frame import request_frame
 from trimtab.house.feedback import given_for
 from trimtab.house.house import House
+from trimtab.house.parity import served
 from trimtab.kernel.audience import Audience, audience_from
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.dataset_version import version_id
@@ -56,6 +57,8 @@ def explain_prediction(house: House, id: str) -> Explanation:
         NotFound: no record there, or not of this system.
     """
     prediction = house.log.find(id)
+    if prediction.generation < 0:  # what a shadow has said, to the answer that it names
+        prediction = house.log.find(str(prediction.request["answer"]))
     if prediction.system != house.name:
         raise NotFound(
             "prediction", id, allowed=f"predictions of {house.name}", do="open the other system's project"
@@ -66,7 +69,7 @@ def explain_prediction(house: House, id: str) -> Explanation:
     assert run is not None
     names = [one.name for one in release.features]
     return Explanation(
-        prediction=prediction,
+        prediction=_with_shadows(house, prediction),
         release=release,
         release_facts=facts,
         run=run,
@@ -77,6 +80,17 @@ def explain_prediction(house: House, id: str) -> Explanation:
         feedback=given_for(house, prediction.id, prediction.key),
         unanswered_by=_champion(house, prediction) if prediction.fallback else "",
     )
+
+
+def _with_shadows(house: House, prediction: Prediction) -> Prediction:
+    """With what shadows have said since, as far as it is in the table."""
+    if not house.tables.exists("predictions"):
+        return prediction
+    day = from_us(prediction.at_us).date()
+    rows = served(house).filter(pl.col("date") == day, pl.col("id") == prediction.id).select("others").collect()
+    if rows.is_empty():
+        return prediction
+    return replace(prediction, others=tuple((one["release"], one["score"]) for one in rows["others"][0]))
 
 
 def _provenance(house: House, prediction: Prediction, release: Release) -> list[Provenance]:

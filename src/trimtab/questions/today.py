@@ -10,6 +10,7 @@ import polars as pl
 from trimtab.governance.audit import verify
 from trimtab.governance.audit_report import AuditReport
 from trimtab.house.house import House
+from trimtab.house.parity import served
 from trimtab.kernel.dataset_version import DatasetVersion
 from trimtab.kernel.evidence import Evidence
 from trimtab.kernel.ledger_entry import LedgerEntry
@@ -82,9 +83,8 @@ class Today:
         """Answers in the predictions table, by time: `incomplete` says that a feature was missing."""
         if not self.house.tables.exists(PREDICTIONS):
             return pl.DataFrame(schema=_ANSWERS)
-        rows = self.house.tables.scan(PREDICTIONS).filter(pl.col("system") == self.house.name)
         incomplete = pl.col("features").str.contains(_MISSING).alias("incomplete")
-        return rows.with_columns(incomplete).select(*_ANSWERS).sort("at", "id").collect()
+        return served(self.house).with_columns(incomplete).select(*_ANSWERS).sort("at", "id").collect()
 
     @cached_property
     def labelled(self) -> pl.DataFrame:

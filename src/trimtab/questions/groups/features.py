@@ -14,6 +14,7 @@ from trimtab.kernel.canonical import short
 from trimtab.kernel.counted import counted
 from trimtab.kernel.errors import DeclarationInvalid
 from trimtab.monitoring.measure import PREDICTIONS
+from trimtab.monitoring.scores import by_models
 from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, brief, share, span
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
@@ -28,7 +29,7 @@ def _parity(today: Today) -> str:
     newest = today.answers.filter(pl.col("release") == champion.digest).tail(_SAMPLE)
     if newest.is_empty():
         return NO_ANSWERS
-    table = today.house.tables.scan(PREDICTIONS).filter(
+    table = by_models(today.house.tables.scan(PREDICTIONS)).filter(
         pl.col("date").is_in(newest["at"].dt.date().unique().implode())
     )
     rows = (

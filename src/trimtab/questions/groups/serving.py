@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
+import polars as pl
+
 from trimtab.house.log_kept import log_kept
+from trimtab.house.parity import served
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.counted import counted
+from trimtab.monitoring.scores import by_models
 from trimtab.questions.phrases import NO_ANSWERS, NOTHING_DEPLOYED, minute
 from trimtab.questions.question import Group, Question
 from trimtab.questions.today import Today
@@ -66,6 +70,16 @@ def _once(today: Today) -> str:
     return f"{counted(keys, 'key')} asked about, {counted(today.answers.height, 'answer')} given"
 
 
+def _fallbacks(today: Today) -> str:
+    declared = [one.name for one in today.house.system.fallback]
+    told = f"declared: {', '.join(declared)}" if declared else "none is declared"
+    if today.answers.is_empty():
+        return told
+    answers = today.answers.height
+    by_release: int = by_models(served(today.house)).select(pl.len()).collect().item()
+    return f"{told}; {counted(answers - by_release, 'answer')} of {answers:,} by a fallback"
+
+
 SERVING = Group(
     "serving",
     "Serving",
@@ -98,6 +112,14 @@ SERVING = Group(
             "trimtab up",
             "It is replaced, others go on answering, and every acknowledged answer is in its segment.",
             _lost,
+        ),
+        Question(
+            "model-fails",
+            "What is answered when the model or the online store fails?",
+            "trimtab explain ID",
+            "What System(fallback=[…]) declares: the previous release, a rule or a constant, marked as such; "
+            "without one, an error.",
+            _fallbacks,
         ),
         Question(
             "wrong-request",
