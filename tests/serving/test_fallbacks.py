@@ -144,8 +144,8 @@ def alone(*fallback: Fallback, previous: Adder | None = None, canary: Adder | No
 class Keyed(Canary):
     """Answers keys that end with a "c"."""
 
-    def draws(self, key: str) -> bool:
-        return key.endswith("c")
+    def draws_each(self, keys: Sequence[str]) -> list[bool]:
+        return [key.endswith("c") for key in keys]
 
 
 def frail(serving: Serving) -> Frail:
