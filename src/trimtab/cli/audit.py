@@ -36,9 +36,16 @@ def predictions() -> None:
 
     What the system's policy left out, or let expire, is counted and not missed.
     """
-    with session(checked=False) as open_:
+    screen = Screen()
+    with session(checked=False) as open_, screen.progressing():
         house = open_.house
-        found = prove(house.name, journal=house.reader, tables=house.tables, proofs=house.proofs)
+        found = prove(
+            house.name,
+            journal=house.reader,
+            tables=house.tables,
+            proofs=house.proofs,
+            progress=screen.progress,
+        )
     _show(found.ok, found.lines())
 
 

@@ -7,7 +7,7 @@ What the policy left out, and what has expired, is not missing: its hashes stand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
@@ -76,16 +76,30 @@ class _Kept:
     proof: str | None  # digest
 
 
-def prove(system: str, *, journal: JournalReader, tables: TableReader, proofs: ProofFolder) -> Proved:
-    """Read the whole table once, day by day."""
+def _quiet(*_: object) -> None:
+    """Progress that nobody wants to see."""
+
+
+def prove(
+    system: str,
+    *,
+    journal: JournalReader,
+    tables: TableReader,
+    proofs: ProofFolder,
+    progress: Callable[[str, int, int], None] = _quiet,
+) -> Proved:
+    """Read the whole table once, day by day; `progress` is told of each: what, how many are done, of how many."""
     done = Proved()
     expiries = [expiry_from(one.body) for one in journal.entries(kind="predictions.expired", subject=system)]
     expected: dict[date, dict[str, _Kept]] = defaultdict(dict)
     earlier: set[str] = set()
     for entry in journal.entries(kind="segments.compacted", subject=system):
         earlier |= _expect(entry, expiries, expected, done)
-    for day in sorted({*expected, *_days(system, tables, done)}):
+    days = sorted({*expected, *_days(system, tables, done)})
+    for number, day in enumerate(days):
+        progress("days", number, len(days))
         _prove_day(system, day, expected[day], earlier, tables, proofs, done)
+    progress("days", len(days), len(days))
     return done
 
 
