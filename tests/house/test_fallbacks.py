@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.e2e import batch_drill
 from tests.e2e.tiny_life import START
 from tests.house.answering import begun, made, of_other_file, take
 from tests.redis_server import RedisServer, find_program
+from tests.serving.ticket import Asked
 
 from trimtab import loop
 from trimtab.cli.explained import explanation_json, show_explanation
@@ -89,22 +89,6 @@ def living(prepared: Path, tmp_path: Path) -> Iterator[Session]:
     folder = Path(shutil.copytree(prepared, tmp_path / "tiny"))
     with session(folder=folder) as open_:
         yield open_
-
-
-@dataclass
-class Asked:
-    """Implements Ticket."""
-
-    rows: Sequence[Row]
-    serving: Serving
-    started_s: float = 0.0
-    outcomes: list[Answer | Exception] = field(default_factory=list)
-
-    def answered(self, answer: Answer) -> None:
-        self.outcomes.append(answer)
-
-    def failed(self, error: Exception) -> None:
-        self.outcomes.append(error)
 
 
 def serving_of(living: Session) -> Serving:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from tests.e2e.tiny_life import START
 from tests.house.answering import begun, made, of_other_file, take
-from tests.house.test_fallbacks import Asked
+from tests.serving.ticket import Asked
 
 from trimtab import loop
 from trimtab.cli.explained import show_explanation

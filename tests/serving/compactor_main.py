@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.serving.conftest import open_stores
+from tests.serving.dying_journal import DyingJournal
 from tests.serving.releases import SYSTEM
 
-from trimtab.adapters.journal_sql import SqlJournal
 from trimtab.adapters.tables_delta import DeltaTables
-from trimtab.ports.journal import Unit
 from trimtab.ports.tables import Appended
 from trimtab.serving.compactor import Compactor
 
@@ -36,23 +33,6 @@ class DyingTables(DeltaTables):
         if self._point == "after append":
             os._exit(9)
         return appended
-
-
-class DyingJournal:
-    """A journal whose process dies before or after a commit."""
-
-    def __init__(self, journal: SqlJournal, point: str) -> None:
-        self._journal = journal
-        self._point = point
-
-    @contextmanager
-    def begin(self, *, at: datetime, actor: str) -> Iterator[Unit]:
-        with self._journal.begin(at=at, actor=actor) as unit:
-            yield unit
-            if self._point == "within unit":
-                os._exit(9)
-        if self._point == "after unit":
-            os._exit(9)
 
 
 def main(folder: str, point: str) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.serving.conftest import open_stores
+from tests.serving.dying_journal import DyingJournal
 from tests.serving.logged import expire
 
 from trimtab.adapters.table_eraser_delta import DeltaEraser
-from trimtab.ports.journal import Journal, Unit
 from trimtab.serving.retention import Retention
 
 POINTS = ("before erase", "after erase", "within unit", "after unit", "after first removal")
@@ -34,23 +32,6 @@ class DyingEraser(DeltaEraser):
             os._exit(9)
         super().erase(*arguments, **named)
         if self._point == "after erase":
-            os._exit(9)
-
-
-class DyingJournal:
-    """Its process dies before or after a commit."""
-
-    def __init__(self, journal: Journal, point: str) -> None:
-        self._journal = journal
-        self._point = point
-
-    @contextmanager
-    def begin(self, *, at: datetime, actor: str) -> Iterator[Unit]:
-        with self._journal.begin(at=at, actor=actor) as unit:
-            yield unit
-            if self._point == "within unit":
-                os._exit(9)
-        if self._point == "after unit":
             os._exit(9)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.releases import SUMMANDS, SYSTEM, Adder
+from tests.serving.ticket import Asked
 
 from trimtab.adapters.clock_system import SystemClock
 from trimtab.kernel.canonical import JsonMap
@@ -26,7 +26,6 @@ from trimtab.serving.metrics import Metrics
 from trimtab.serving.released import Serving
 from trimtab.serving.segment import LIVE, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
-from trimtab.serving.wire import Row
 
 CANARY = Canary("two", 3_000, "salt")
 
@@ -46,27 +45,6 @@ class Counted(Adder):
         if any(values[0] == 13.0 for values in block.values):
             raise ValueError("a model that breaks")
         return super().score(block)
-
-
-@dataclass
-class Asked:
-    """A request, and what became of it. Implements Ticket."""
-
-    rows: Sequence[Row]
-    serving: Serving
-    started_s: float = 0.0
-    outcomes: list[Answer | Exception] = field(default_factory=list)
-
-    def answered(self, answer: Answer) -> None:
-        self.outcomes.append(answer)
-
-    def failed(self, error: Exception) -> None:
-        self.outcomes.append(error)
-
-    @property
-    def outcome(self) -> Answer | Exception:
-        [only] = self.outcomes
-        return only
 
 
 def serving(*releases: str, generation: int = 1, canary: Canary | None = None) -> Serving:

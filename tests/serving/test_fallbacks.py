@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.releases import SUMMANDS, SYSTEM, Adder
+from tests.serving.ticket import Asked as Ticketed
 
 from trimtab.adapters.clock_system import SystemClock
 from trimtab.kernel.canonical import JsonMap
@@ -65,20 +66,8 @@ class Frail(Adder):
         return [math.nan if x == NAN and not self.sound else one for x, one in zip(asked, scores, strict=True)]
 
 
-@dataclass
-class Asked:
-    """Implements Ticket."""
-
-    rows: Sequence[Row]
-    serving: Serving
-    started_s: float = 0.0
-    outcomes: list[Answer | Exception] = field(default_factory=list)
-
-    def answered(self, answer: Answer) -> None:
-        self.outcomes.append(answer)
-
-    def failed(self, error: Exception) -> None:
-        self.outcomes.append(error)
+class Asked(Ticketed):
+    """Whose answers are looked at row by row."""
 
     @property
     def predictions(self) -> list[Answered]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.serving.releases import SUMMANDS, SYSTEM, Adder
 from tests.serving.shadowed import answers
-from tests.serving.test_answering import Asked
+from tests.serving.ticket import Asked
 
 from trimtab.adapters.clock_system import SystemClock
 from trimtab.kernel.errors import LogUnwritable

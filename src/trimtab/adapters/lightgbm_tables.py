@@ -1,4 +1,4 @@
-"""LightGBM's trees as tables, for batches: many rows in a third to a seventh of the C library's time, bit for bit.
+"""LightGBM's trees as tables, for batches: 100 rows in less than half of the C library's time, bit for bit.
 
 The library walks row by row, and the processor guesses each turn of each walk anew: 13 µs for a row and 200 trees
 where the same row again takes 5. Of models that the tables do not cover it goes on answering itself.
