@@ -63,7 +63,8 @@ def connection(server: ServerProcess, trusted: Path) -> http.client.HTTPSConnect
 
 def test_a_client_that_checks_the_certificate_is_answered(encrypted: ServerProcess) -> None:
     client = connection(encrypted, encrypted.folder / "tls.crt")
-    for path, body in ((PREDICT, ROW), ("/healthz", None), (PREDICT, ROW * 100)):  # short, long, refused
+    # Short, known, long, known, refused.
+    for path, body in (*[(PREDICT, ROW)] * 3, ("/healthz", None), (PREDICT, ROW), (PREDICT, ROW * 100)):
         client.request("POST" if body else "GET", path, body)
         with client.getresponse() as answer:
             assert answer.status == (400 if body and body != ROW else 200), answer.read()

@@ -4,6 +4,11 @@ A prediction in the native protocol whose head and body came together, on a conn
 is answered without an ASGI task. Everything else goes uvicorn's way: other addresses, bodies that come in pieces,
 pipelined requests, connections whose client reads too slowly, `Expect`, HTTP/1.0. Errors of HTTP itself are
 answered in the words of every other error.
+
+If the head is known (known_heads.py), the request is not even parsed. That is safe because equal bytes parse
+equally where the parser stands between two messages, and only then is a head looked up: the parser was fed whole
+messages or nothing, no answer is under way, nothing is refused. The read must be the head and its body, no byte
+less or more. The parser never sees such a request, and so stands where it stood: between two messages.
 """
 
 from __future__ import annotations
@@ -12,8 +17,11 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from trimtab.serving.answering import print_error
 from trimtab.serving.bounded_protocol import BoundedProtocol, encoded
-from trimtab.serving.problem import Problem
+from trimtab.serving.known_heads import END, HEAD_BYTES
+from trimtab.serving.problem import Problem, problem_of
+from trimtab.serving.wire import Headers
 
 _SLACK_S = 1.0  # by which a connection may idle for longer than it should: a timer for each request costs 2 µs
 
@@ -26,15 +34,24 @@ class _Silent:
 
 
 class _Pending:
-    """A request on the short way, as uvicorn looks at it."""
+    """A request on the short way: its reply, and what uvicorn wants to know of a request."""
+
+    __slots__ = ("_connection", "disconnected", "keep_alive", "response_complete")
 
     message_event = _Silent()
     body = b""
 
-    def __init__(self, keep_alive: bool) -> None:
+    def __init__(self, connection: DataPlaneProtocol, keep_alive: bool) -> None:
+        self._connection = connection
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
+
+    def __call__(self, found: Problem | bytes) -> None:
+        """The answer. It is sent once, whatever comes later."""
+        if not self.response_complete:
+            self.response_complete = True
+            self._connection.answer(found, self.keep_alive)
 
 
 class DataPlaneProtocol(BoundedProtocol):
@@ -42,21 +59,46 @@ class DataPlaneProtocol(BoundedProtocol):
 
     _body: bytes | None = None  # of a request that may go the short way
     _idle_since_s = 0.0
+    _between = True  # the parser has seen whole messages, or nothing
+    _head = b""  # the last one that was looked up in vain
+    _default_headers: list[tuple[bytes, bytes]] | None = None  # uvicorn's, a new list with each new date
+    _lines = _start_200 = b""  # made of them
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """A new client, which has as long for its first request as for each next one."""
         super().connection_made(transport)
+        self._find = self._worker.known_heads.find
         self._idle_since_s = self.loop.time()
         self._start_idle_timer(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
         """One read of the socket."""
+        if self.transport.is_closing():  # what TLS still had: nobody can be answered
+            return
+        cycle: object = self.cycle  # None before the first request, whatever uvicorn declares
+        if (
+            self._between
+            and (cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and self._too_much is None
+            and self._discarded_bytes < 0
+        ):
+            end = data.find(END, 0, HEAD_BYTES) + len(END)
+            head = data[:end]
+            known = self._find(head)
+            if known is None:
+                self._head = head
+            elif known[1] == len(data) - end:
+                self._kept_bytes = 0
+                self._ask(data[end:], known[0], True)
+                return
         super().data_received(data)
         if self._body is not None:
             self._go_the_long_way(self._body)
 
     def on_message_begin(self) -> None:
         """The next request; what an ASGI task would need is made only for one."""
+        self._between = False
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -87,13 +129,15 @@ class DataPlaneProtocol(BoundedProtocol):
 
     def on_message_complete(self) -> None:
         """The end of a request."""
+        self._between = True
         if self._body is None:
             super().on_message_complete()
-        else:
-            body, self._body = self._body, None
-            pending = _Pending(self.parser.should_keep_alive())
-            self.cycle = pending  # type: ignore[assignment]  # uvicorn asks it for what _Pending has
-            self._worker.predict_short(body, self.headers, lambda found: self._send(pending, found))
+            return
+        body, self._body = self._body, None
+        keep_alive = self.parser.should_keep_alive()
+        if keep_alive:
+            self._worker.known_heads.learn(self._head, self.headers, len(body))
+        self._ask(body, self.headers, keep_alive)
 
     def send_400_response(self, msg: str) -> None:
         """Bytes that are no HTTP request: answer and close; the connection's state is unknown."""
@@ -128,19 +172,34 @@ class DataPlaneProtocol(BoundedProtocol):
         self._cancel_idle_timer()  # uvicorn starts one
         super().on_response_complete()
 
-    def _send(self, pending: _Pending, found: Problem | bytes) -> None:
-        pending.response_complete = True
-        self.server_state.total_requests += 1
+    def _ask(self, body: bytes, headers: Headers, keep_alive: bool) -> None:
+        """Have a request answered on the short way."""
+        pending = _Pending(self, keep_alive)
+        self.cycle = pending  # type: ignore[assignment]  # uvicorn asks it for what _Pending has
+        try:
+            self._worker.predict_short(body, headers, pending)
+        except Exception as error:  # the event loop would drop the connection without a word
+            print_error()
+            self._worker.refused(500)
+            pending(problem_of(error, self._worker.short_path))
+
+    def answer(self, found: Problem | bytes, keep_alive: bool) -> None:
+        """The short way's answer."""
+        state = self.server_state
+        state.total_requests += 1
         if self.transport.is_closing():  # writing to a closed transport would abort the answers behind it
             return
-        lines = [b"%s: %s\r\n" % one for one in self.server_state.default_headers]
-        if not pending.keep_alive:
-            lines.append(b"connection: close\r\n")
+        if self._default_headers is not state.default_headers:
+            self._default_headers = state.default_headers
+            self._lines = b"".join([b"%b: %b\r\n" % one for one in state.default_headers])
+            self._start_200 = _HEAD_200 + self._lines
+        lines = b"" if keep_alive else b"connection: close\r\n"
         if isinstance(found, Problem):
-            self.transport.write(encoded(found, b"".join(lines)))
+            self.transport.write(encoded(found, self._lines + lines))
         else:
-            self.transport.write(b"".join((_HEAD_200, *lines, b"content-length: %d\r\n\r\n" % len(found), found)))
-        if not pending.keep_alive:
+            end = b"content-length: %d\r\n\r\n" % len(found)
+            self.transport.write(b"".join((self._start_200, lines, end, found)))
+        if not keep_alive:
             self.transport.close()
             return
         self._idle_since_s = self.loop.time()

@@ -46,19 +46,25 @@ class _Ticket:
 
     def answered(self, answer: Answer) -> None:
         """Have it leave."""
-        self._reply(self.owner.answered(self, answer))
+        owner, reply, self.reply = self.owner, self.reply, _nobody
+        owner.done(self)
+        try:
+            found: Problem | bytes = self.wire.encode(answer, self.asked)
+        except Exception as error:
+            found = owner.problem(error, self)
+        else:
+            owner.metrics.answered(answer.predictions, time.perf_counter() - self.started_s)
+        reply(found)
 
     def failed(self, error: Exception) -> None:
         """Say what went wrong."""
-        self._reply(self.owner.failed(self, error))
+        self.owner.done(self)
+        self.give_up(self.owner.problem(error, self))
 
     def give_up(self, problem: Problem) -> None:
         """Tell the client that its answer takes too long. Whatever comes of it later is told to nobody."""
-        self._reply(problem)
-
-    def _reply(self, found: Problem | bytes) -> None:
         reply, self.reply = self.reply, _nobody
-        reply(found)
+        reply(problem)
 
 
 class Predicting:
@@ -78,7 +84,7 @@ class Predicting:
         self._system = system
         self._released = released
         self._answering = answering
-        self._metrics = metrics
+        self.metrics = metrics
         self._limits = limits
         self._waiting: dict[_Ticket, None] = {}  # in the order of their arrival
 
@@ -87,7 +93,7 @@ class Predicting:
         until_s = time.perf_counter() - self._limits.answer_s
         while self._waiting and (ticket := next(iter(self._waiting))).started_s < until_s:
             del self._waiting[ticket]
-            self._metrics.refused(503)
+            self.metrics.refused(503)
             ticket.give_up(not_recorded_in_time(ticket.path, self._limits.answer_s))
 
     def predict(self, wire: Wire, path: str, body: bytes, headers: Headers, reply: Reply) -> None:
@@ -96,12 +102,12 @@ class Predicting:
         if self._traced is not None:
             reply = self._traced(path, headers, reply)
         if len(self._waiting) >= self._limits.waiting:
-            self._metrics.refused(429)
+            self.metrics.refused(429)
             reply(too_many_waiting(path, self._limits.waiting))
             return
         serving = self._released.enter()
         if serving is None:
-            self._metrics.refused(503)
+            self.metrics.refused(503)
             reply(not_ready(path, self._system))
             return
         ticket = _Ticket(self, wire, path, serving, started_s, reply)
@@ -117,26 +123,15 @@ class Predicting:
         self._waiting[ticket] = None
         self._answering.submit(ticket)
 
-    def answered(self, ticket: _Ticket, answer: Answer) -> Problem | bytes:
-        """An answer whose records are written, as it leaves."""
+    def done(self, ticket: _Ticket) -> None:
+        """A request waits no more: its records are written, or it has none."""
         self._waiting.pop(ticket, None)
         self._released.leave(ticket.serving)
-        try:
-            encoded = ticket.wire.encode(answer, ticket.asked)
-        except Exception as error:
-            return self._problem(error, ticket)
-        self._metrics.answered(answer.predictions, time.perf_counter() - ticket.started_s)
-        return encoded
 
-    def failed(self, ticket: _Ticket, error: Exception) -> Problem:
+    def problem(self, error: Exception, ticket: _Ticket) -> Problem:
         """A request without an answer."""
-        self._waiting.pop(ticket, None)
-        self._released.leave(ticket.serving)
-        return self._problem(error, ticket)
-
-    def _problem(self, error: Exception, ticket: _Ticket) -> Problem:
         problem = problem_of(error, ticket.path)
         if problem.status >= 500 and problem.status != 503:
             print_error()
-        self._metrics.refused(problem.status, ticket.serving.route.champion)
+        self.metrics.refused(problem.status, ticket.serving.route.champion)
         return problem

@@ -22,6 +22,7 @@ from trimtab.serving.appending import WAITING_BYTES, Appending, RowsWire
 from trimtab.serving.asgi import Message, Receive, Send, answer
 from trimtab.serving.bodies import Bodies
 from trimtab.serving.exposition import CONTENT_TYPE
+from trimtab.serving.known_heads import KnownHeads
 from trimtab.serving.limits import Limits
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.predicting import Predicting, Reply
@@ -69,6 +70,7 @@ class Worker:
         self._takers: tuple[RowsWire, ...] = (SourceRows(), Feedback(system))
         self._short_wire, self.short_path = wires[0], wires[0].predicts[0]  # of most requests
         self.short_address = self.short_path.encode()  # as the protocol below reads it
+        self.known_heads = KnownHeads(self.short_address)  # for the protocol below
         self._predicts = {path: wire for wire in wires for path in wire.predicts}
         self._gets: dict[str, Get] = {
             "/healthz": lambda _path, _serving: b'{"status":"alive"}',
