@@ -51,7 +51,7 @@ def served(one: Aggregation, store: LmdbWriter, at: float, a: str = "JFK") -> li
     features = FeatureSet((one,), {SOURCE.name: SOURCE})
     names = [f"{one.name}.{column}" for column in one.columns]
     [row] = OnlineFeatures(features, names, REQUEST, store).read([{"a": a, "b": 1}], [world.us(at)]).values
-    return row
+    return list(row)
 
 
 def project(one: Aggregation, store: LmdbWriter, versions: HeldVersions, keep: int = 40) -> list[str]:

@@ -50,7 +50,7 @@ def quarters(number: int) -> timedelta:
 
 def read(store: LmdbWriter, at: int, a: Json = "JFK") -> list[Json]:
     [row] = OnlineFeatures(FEATURES, NAMES, REQUEST, store).read([{"a": a, "b": None}], [world.us(at)]).values
-    return row
+    return list(row)
 
 
 def held(store: LmdbWriter, a: str = "JFK") -> list[int]:

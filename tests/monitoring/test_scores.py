@@ -109,3 +109,28 @@ def test_what_shadows_have_said_since_stands_beside_the_answer(
     for name in NAMES:
         scores = dict(zip(found["id"], found.select(score_of(name)).to_series(), strict=True))
         assert scores == {id: one.get(name) for id, one in told.items()}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(NAMES), st.dictionaries(st.sampled_from(NAMES), SCORE)), max_size=8),
+    said=st.booleans(),
+)
+def test_it_is_one_whether_a_pair_was_scored_before_the_answer_or_when_it_was_compacted(
+    rows: list[tuple[str, dict[str, float]]], said: bool
+) -> None:
+    """With what shadows have said behind it; and in a table of before, which lacks the column."""
+    at_once, compacted = [], []
+    for number, (release, beside) in enumerate(rows):
+        pair = tuple((name, score) for name, score in beside.items() if name != release)
+        at_once.append(prediction(f"id-{number}", release, 1, 0.5, others=pair))
+        compacted.append(prediction(f"id-{number}", release, 1, 0.5, later=pair))
+        if said:
+            spoken = prediction(f"s-{number}", "shadow", -1, 0.25, request={"answer": f"id-{number}"})
+            at_once.append(spoken)
+            compacted.append(spoken)
+    frames = [frame_of_predictions(("segment", one) for one in some) for some in (at_once, compacted)]
+    expected, found = (answered(one.lazy()).collect().drop("later") for one in frames)
+    assert_frame_equal(found, expected)
+    assert_frame_equal(answered(frames[0].drop("later").lazy()).collect(), expected)
+    assert found["others"].list.len().sum() == sum(len(one.others) + said for one in at_once if one.generation > 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.serving.conftest import open_stores
 from tests.serving.dying_journal import DyingJournal
+from tests.serving.logged import paired
 from tests.serving.releases import SYSTEM
 
 from trimtab.adapters.tables_delta import DeltaTables
@@ -55,6 +56,7 @@ def main(folder: str, point: str) -> None:
         journal=DyingJournal(stores.journal, point),
         history=stores.history,
         batch_bytes=1000,
+        pair=paired(stores),
     )
     print("go", flush=True)
     compactor.compact(at=datetime(2013, 5, 1, tzinfo=UTC), actor="test")

@@ -13,11 +13,15 @@ from trimtab.adapters.outbox_sql import SqlOutbox
 from trimtab.adapters.table_eraser_delta import DeltaEraser
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.moment import to_us
+from trimtab.kernel.prediction import Prediction
+from trimtab.kernel.route import Route
 from trimtab.ports.journal import Journal
 from trimtab.ports.table_eraser import TableEraser
 from trimtab.serving.compactor import Compactor
 from trimtab.serving.expiry import Expire
 from trimtab.serving.log_writer import LogPolicy, LogWriter
+from trimtab.serving.moved_routes import MovedRoutes
+from trimtab.serving.pairing import Paired, Pairing, as_they_are
 from trimtab.serving.proving import Proved, prove
 from trimtab.serving.retention import KEEP_EVERYTHING, Retention
 from trimtab.serving.sampling import Sampling
@@ -34,6 +38,7 @@ def record(
     system: str = SYSTEM,
     generation: int = 2,
     key: str = "",
+    release: str = "r",
     others: Sequence[tuple[str, float]] = (),
     features: Sequence[Json] = (0.5, None, "JFK", True),
     fallback: str = "",
@@ -43,7 +48,7 @@ def record(
     request: dict[str, Json] = {"n": number, "s": f"secret-{number}-ü"}
     plain: Record = (
         system,
-        "r",
+        release,
         generation,
         key or f"k{number}",
         at_us,
@@ -82,6 +87,7 @@ def compactor(
     batch_bytes: int = 4000,
     system: str = SYSTEM,
     journal: Journal | None = None,
+    pair: Callable[[Sequence[Prediction]], Paired] = as_they_are,
 ) -> Compactor:
     """Of these stores."""
     return Compactor(
@@ -92,7 +98,33 @@ def compactor(
         history=stores.history,
         batch_bytes=batch_bytes,
         sampling=Sampling(policy, lambda: compared),
+        pair=pair,
     )
+
+
+class Thirds:
+    """Implements RecordedScorer: says of each row a third of its first feature, with a release's own summand."""
+
+    def definition(self, release: str) -> str:  # noqa: ARG002 - all are alike
+        """The same of all."""
+        return "shared"
+
+    def score(self, release: str, rows: Sequence[Sequence[Json]]) -> list[float]:
+        """Row by row."""
+        return [float(str(row[0])) / 3 + len(release) for row in rows]
+
+
+def paired(stores: Stores, system: str = SYSTEM) -> Pairing:
+    """Under the routes that the ledger of these stores tells of."""
+    return Pairing(Thirds(), MovedRoutes(stores.history, system))
+
+
+def move(stores: Stores, *routes: Route, system: str = SYSTEM) -> None:
+    """Each put in force, as the ledger tells it."""
+    for one in routes:
+        body = {name: value for name, value in one.body().items() if name not in ("schema", "generation")}
+        with stores.journal.begin(at=NOW, actor="test") as unit:
+            unit.append("route.moved", system, {**body, "because": "for the test"})
 
 
 def expire(

@@ -24,6 +24,7 @@ from trimtab.serving.answering import Answering
 from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.released import Serving
+from trimtab.serving.rows import ClockMode
 from trimtab.serving.segment import LIVE, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
@@ -52,14 +53,16 @@ def serving(*releases: str, generation: int = 1, canary: Canary | None = None) -
     return Serving(route, tuple(Counted(one) for one in releases))
 
 
-def answer_all(folder: Path, turns: Sequence[Sequence[Asked]], **policy: Any) -> list[Prediction]:
+def answer_all(
+    folder: Path, turns: Sequence[Sequence[Asked]], *, mode: ClockMode = "request", **policy: Any
+) -> list[Prediction]:
     """Submit the requests of each turn together; the records that stand in the log at the end."""
 
     async def drive() -> None:
         log = LogWriter(
             SegmentFolder(folder), system=SYSTEM, worker=0, policy=LogPolicy(**policy), report=lambda _: None
         )
-        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="request")
+        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode=mode)
         for requests in turns:
             for one in requests:
                 answering.submit(one)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zlib import crc32
 
 import polars as pl
 from tests.serving.client import Client, ServerProcess
@@ -173,9 +173,7 @@ def sealed(header: Header, predictions: list[Prediction], *, version: int) -> by
         rest = (one.ages_us, one.score, one.others, one.latency_us)
         marked = (one.fallback, one.cause) if one.fallback else ()
         payloads.append(encode_record((*plain, *rest, *marked)))
-    head = bytearray(header.encode()[:-4])
-    head[8:10] = version.to_bytes(2, "little")
-    data = bytes(head) + crc32(bytes(head)).to_bytes(4, "little") + b"".join(map(frame, payloads))
+    data = replace(header, format=version).encode() + b"".join(map(frame, payloads))
     whole = data + footer(len(payloads), merkle_root(payloads))
     assert parse_segment(whole, "here", sealed=True) is not None
     return whole

@@ -18,6 +18,7 @@ from trimtab.kernel.counted import counted
 from trimtab.kernel.dataset_version import version_id
 from trimtab.kernel.happening import Mark
 from trimtab.kernel.moment import from_us
+from trimtab.kernel.prediction import Prediction
 
 _MARK: dict[Json, Mark] = {"pass": "good", "fail": "bad"}
 
@@ -54,7 +55,7 @@ def _facts(one: Explanation, zone: str) -> list[tuple[str, str]]:
     took = f"as of {_when(one.at, zone)}, {how}"
     return [
         ("answer", f"[bold]{asked.score:.4f}[/]  {faint(took)}"),
-        *(("scored too", f"{score:.4f}  {faint('by ' + short(release))}") for release, score in asked.others),
+        *(("scored too", f"{score:.4f}  {faint(_by(release, asked))}") for release, score in asked.others),
         *_fallback(one),
         ("truth", _truth(one, zone)),
         *(("feedback", _said(said, zone)) for said in one.feedback),
@@ -65,6 +66,11 @@ def _facts(one: Explanation, zone: str) -> list[tuple[str, str]]:
         ("model", f"{short(one.release.model)}  {faint('MLflow ' + str(mlflow['model_version']))}"),
         *_path(one.release.predictor),
     ]
+
+
+def _by(release: str, asked: Prediction) -> str:
+    """Who scored it, and that this was not before the answer."""
+    return f"by {short(release)}{' when it was compacted' if release in dict(asked.later) else ''}"
 
 
 def _segment(audience: Audience | None) -> list[tuple[str, str]]:

@@ -50,8 +50,8 @@ class GivenFeatures:
         if left:
             with _places(left):
                 block = look_up([rows[number] for number in left], [at_us[number] for number in left])
-        values: list[list[Json]] = [given.get(number, []) for number in range(len(rows))]
-        ages_us: list[list[int | None]] = [[] for _ in rows]
+        values: list[Sequence[Json]] = [given.get(number, []) for number in range(len(rows))]
+        ages_us: list[Sequence[int | None]] = [[] for _ in rows]
         for place, number in enumerate(left):
             values[number], ages_us[number] = block.values[place], block.ages_us[place]
         return FeatureBlock(values, ages_us, {left[place]: ages for place, ages in block.stale_us.items()})

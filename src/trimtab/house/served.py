@@ -8,7 +8,7 @@ from trimtab.features.given import GivenFeatures
 from trimtab.features.online_features import OnlineFeatures
 from trimtab.house.code import PinnedCode
 from trimtab.house.stored_models import StoredModels
-from trimtab.kernel.canonical import JsonMap, digest, short
+from trimtab.kernel.canonical import JsonMap, short
 from trimtab.kernel.errors import RequestInvalid
 from trimtab.kernel.release import Release
 from trimtab.ports.blobs import Blobs
@@ -27,13 +27,7 @@ class LoadedRelease:
         self, release: Release, features: FeatureReader, predictor: Predictor, fallback: Sequence[Fallback] = ()
     ) -> None:
         self.digest = release.digest
-        self.definition = digest(
-            [
-                [list(one) for one in release.views],
-                [one.name for one in release.features],
-                [list(one) for one in release.request],
-            ]
-        )
+        self.definition = release.definition
         self.view_names = features.views
         self.feature_names = features.names
         self.key = release.key
@@ -60,7 +54,9 @@ class LoadedRelease:
         """What the model says to each row."""
         if self._by_value is not None:
             return self._by_value.predict_rows(block.values)
-        scores: list[float] = self._predictor.predict(self._encoder.matrix(block.values)).tolist()
+        numbers = block.numbers if self._encoder.takes_numbers else None
+        matrix = self._encoder.matrix(block.values) if numbers is None else numbers
+        scores: list[float] = self._predictor.predict(matrix).tolist()
         return scores
 
 

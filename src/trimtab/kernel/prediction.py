@@ -25,3 +25,5 @@ class Prediction:
     latency_us: int  # from the request's last byte to the record, by the worker's own clock
     fallback: str = ""  # kind of the fallback that answered; "": none did, the release has
     cause: str = ""  # why it did: what failed, and the kind of the error
+    # (digest, score) of who was to be compared, and scored the row when its record was compacted; never logged
+    later: tuple[tuple[str, float], ...] = ()

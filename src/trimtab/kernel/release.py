@@ -52,6 +52,17 @@ class Release:
         """Content address."""
         return digest(self.body())
 
+    @property
+    def definition(self) -> str:
+        """Of its features: releases with the same one look up the same values, and can score each other's rows."""
+        return digest(
+            [
+                [list(one) for one in self.views],
+                [one.name for one in self.features],
+                [list(one) for one in self.request],
+            ]
+        )
+
 
 def release_from(body: JsonMap) -> Release:
     """Read back what `Release.body` wrote."""

@@ -10,22 +10,34 @@ ANSWERED = ""  # in place of a release: whatever answered, as users got it
 
 
 def answered(predictions: pl.LazyFrame) -> pl.LazyFrame:
-    """Answers, each with what shadows have said to its row: beside it, or in records of their own since.
+    """Answers, each with what others have said to its row: beside it, when it was compacted, or as shadows since.
 
     Args:
         predictions: rows of the predictions table, with all its columns; all of some period.
     """
-    answers, later = predictions.filter(pl.col("generation") >= 0), predictions.filter(pl.col("generation") < 0)
-    if later.select("generation").head(1).collect().is_empty():
+    answers = _with_later(predictions.filter(pl.col("generation") >= 0))
+    spoken = predictions.filter(pl.col("generation") < 0)
+    if spoken.select("generation").head(1).collect().is_empty():
         return answers
     said = (
-        later.select(id=pl.col("request").str.json_path_match("$.answer"), said=pl.struct("release", "score"))
+        spoken.select(id=pl.col("request").str.json_path_match("$.answer"), said=pl.struct("release", "score"))
         .group_by("id")
         .agg(pl.col("said").sort())
     )
     joined = answers.join(said, on="id", how="left", maintain_order="left")
-    both = pl.col("others").list.concat(pl.col("said"))
-    return joined.with_columns(others=pl.when(pl.col("said").is_null()).then("others").otherwise(both)).drop("said")
+    return joined.with_columns(others=_beside("said")).drop("said")
+
+
+def _with_later(answers: pl.LazyFrame) -> pl.LazyFrame:
+    if "later" not in answers.collect_schema():  # a table of before rows were scored when they were compacted
+        return answers
+    return answers.with_columns(others=_beside("later"))
+
+
+def _beside(column: str) -> pl.Expr:
+    """`others` with another list of theirs behind it."""
+    both = pl.col("others").list.concat(pl.col(column))
+    return pl.when(pl.col(column).is_null()).then("others").otherwise(both)
 
 
 def by_models(predictions: pl.LazyFrame) -> pl.LazyFrame:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trimtab.kernel.canonical import Json, JsonMap
 
 
@@ -13,10 +16,11 @@ from trimtab.kernel.canonical import Json, JsonMap
 class FeatureBlock:
     """Features of some rows; all lists are in the order of the rows."""
 
-    values: list[list[Json]]  # per row, in the order of `names`; null is missing
-    ages_us: list[list[int | None]]  # per row, in the order of `views`; null: no fact was found, or it was too old
+    values: Sequence[Sequence[Json]]  # per row, in the order of `names`; null is missing
+    ages_us: Sequence[Sequence[int | None]]  # per row, in the order of `views`; null: no fact, or it was too old
     # By row and view: the age of a newest fact that was too old. Rows without one are left out.
     stale_us: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    numbers: NDArray[np.float64] | None = None  # `values`, where it is known that none is text or missing
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,14 @@ def part(whole: FeatureBlock, rows: Sequence[int]) -> PartBlock:
     """The rows with these numbers, in their order."""
     stale_us = {place: whole.stale_us[row] for place, row in enumerate(rows) if row in whole.stale_us}
     values, ages_us = [whole.values[row] for row in rows], [whole.ages_us[row] for row in rows]
-    return PartBlock(values, ages_us, stale_us, whole=whole)
+    numbers = None if whole.numbers is None else whole.numbers[rows]
+    return PartBlock(values, ages_us, stale_us, numbers, whole=whole)
 
 
 def merged(rows: int, *some: tuple[Sequence[int], FeatureBlock]) -> FeatureBlock:
     """Blocks of some rows each, with the rows' numbers, as one of all; a row of none of them has no values."""
-    values: list[list[Json]] = [[] for _ in range(rows)]
-    ages_us: list[list[int | None]] = [[] for _ in range(rows)]
+    values: list[Sequence[Json]] = [[] for _ in range(rows)]
+    ages_us: list[Sequence[int | None]] = [[] for _ in range(rows)]
     stale: dict[int, dict[str, int]] = {}
     for places, block in some:
         for place, number in enumerate(places):

@@ -10,14 +10,17 @@ from typing import Any, Protocol
 from trimtab.kernel.errors import LogUnwritable, RequestInvalid
 from trimtab.kernel.moment import to_us
 from trimtab.ports.clock import Clock
-from trimtab.serving import reporting
+from trimtab.ports.served_release import ServedRelease
+from trimtab.ports.typed_rows import joined
+from trimtab.serving import recording, reporting
 from trimtab.serving.answer import Answer, Answered
 from trimtab.serving.fallback_news import FallbackNews
 from trimtab.serving.falling_back import Asked, Failure, FallingBack, sound
 from trimtab.serving.log_writer import Then
 from trimtab.serving.metrics import Metrics
+from trimtab.serving.recording import Rows
 from trimtab.serving.released import Serving
-from trimtab.serving.rows import ClockMode, instants, key_of
+from trimtab.serving.rows import ClockMode, instants, keys_of
 from trimtab.serving.scoring import Scored, Scoring, Without
 from trimtab.serving.segment import Record
 from trimtab.serving.shadowing import Answers, Shadowing, Takes
@@ -102,21 +105,26 @@ class Answering:
             self._scoring.keep(serving.releases)
             self._shadowing.keep(() if self._replays else serving.shadows)
             self._falling_back.follow(serving)
-        rows, at_us, keys = self._rows(batch, serving.releases[0].key)
-        champion = serving.releases[0]
-        scoring = serving.releases if self._replays else serving.answering
+        champion, generation = serving.releases[0], serving.route.generation
+        rows = self._rows(batch, champion.key)
+        asked = Asked(serving, rows.asked, rows.at_us)
+        drawn = serving.route.answering_each(rows.keys, rows.asked)
+        releases, only = self._division(serving, rows.asked, drawn)
         failure: Failure | None = None
         try:
-            scored = self._scoring.score(scoring, rows, at_us, serving.route.only(rows))
+            scored = self._scoring.score(releases, rows.asked, rows.at_us, only)
         except Exception as error:
-            failure = self._falling_back.failed(Asked(serving, rows, at_us), error, len(batch))
+            failure = self._falling_back.failed(asked, error, len(batch))
             scored = failure.scored
         ages_us = scored[champion.digest].block.ages_us
         self._metrics.looked_up(champion.view_names, ages_us, batch[0].started_s)
-        records = self._records(batch, serving, keys, at_us, scored)
+        divided = failure is None and champion.digest in only
+        records = recording.records(
+            self._system, generation, rows, drawn, scored, _latency_us(batch), divided=divided
+        )
         fallen = bool(champion.fallback) and not sound(serving, scored)
         if fallen:
-            records = self._falling_back.mended(Asked(serving, rows, at_us), scored, records, failure)
+            records = self._falling_back.mended(asked, scored, records, failure)
         told = _told(records, scored)
         answered: list[tuple[Ticket, Answer]] = []
         shadowed: Answers | None = None
@@ -132,71 +140,34 @@ class Answering:
             self._falling_back.healthy()
         if serving.shadows and not self._replays and failure is None:
             blocks = {champion.definition: scored[champion.digest].block}
-            shadowed = Answers(rows, at_us, records, ids, blocks)
+            shadowed = Answers(rows.asked, rows.at_us, records, ids, blocks)
         start = 0
         for ticket in batch:
             end = start + len(ticket.rows)
-            answer = Answer(self._system, serving.route.generation, predictions[start:end])
+            answer = Answer(self._system, generation, predictions[start:end])
             answered.append((ticket, answer))
             start = end
 
-    def _rows(self, batch: Sequence[Ticket], key: str) -> tuple[list[Row], list[int], list[str]]:
-        """All rows without `as_of`, their instants and their keys."""
-        now_us = to_us(self._clock.now())
-        rows: list[Row] = []
-        at_us: list[int] = []
-        keys: list[str] = []
-        for ticket in batch:
-            asked, asked_us = instants(ticket.rows, mode=self._mode, now_us=now_us)
-            rows += asked
-            at_us += asked_us
-            keys += [key_of(row, key, index) for index, row in enumerate(asked)]
-        return rows, at_us, keys
+    def _rows(self, batch: Sequence[Ticket], key: str) -> Rows:
+        """All rows, their instants and their keys. An error names a place in one request: see `_answer`."""
+        sent = joined([ticket.rows for ticket in batch])
+        asked, at_us = instants(sent, mode=self._mode, now_us=to_us(self._clock.now()))
+        return Rows(sent, asked, at_us, keys_of(asked, key))
 
-    def _records(
-        self,
-        batch: Sequence[Ticket],
-        serving: Serving,
-        keys: Sequence[str],
-        at_us: Sequence[int],
-        scored: Mapping[str, Scored],
-    ) -> list[Record]:
-        """A record of each row, by the release that answers it."""
-        champion, generation, system = serving.releases[0].digest, serving.route.generation, self._system
-        by_release = {
-            digest: (one.block.values, one.block.ages_us, one.scores, _others(digest, scored))
-            for digest, one in scored.items()
-        }
-        now_s = time.perf_counter()
-        sent = [row for ticket in batch for row in ticket.rows]
-        latency_us = [
-            microseconds
-            for ticket in batch
-            # Nobody waits for a row of a batch: its request begins at the end of time.
-            for microseconds in [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
-        ]
-        records: list[Record] = []
-        answering = serving.route.answering_each(keys, sent)
-        for index, (digest, key, row) in enumerate(zip(answering, keys, sent, strict=True)):
-            if digest not in by_release:
-                digest = champion  # noqa: PLW2901 - who was to answer could not
-            values, ages_us, scores, others = by_release[digest]
-            records.append(
-                (
-                    system,
-                    digest,
-                    generation,
-                    key,
-                    at_us[index],
-                    row,
-                    values[index],
-                    ages_us[index],
-                    scores[index],
-                    [(one, score) for one, beside in others if (score := beside[index]) is not None],
-                    latency_us[index],
-                )
-            )
-        return records
+    def _division(
+        self, serving: Serving, rows: Sequence[Row], drawn: Sequence[str]
+    ) -> tuple[Sequence[ServedRelease], Mapping[str, Sequence[int]]]:
+        """Which releases score, and which rows, if it is not all of them."""
+        if self._replays:
+            return serving.releases, serving.route.only(rows)
+        if not serving.divides:
+            return serving.answering, serving.route.only(rows)
+        champion, canary = serving.answering
+        its = [index for index, one in enumerate(drawn) if one == canary.digest]
+        if not its:
+            return (champion,), {}
+        rest = [index for index, one in enumerate(drawn) if one == champion.digest]
+        return (champion, canary), {champion.digest: rest, canary.digest: its}
 
     def _written(
         self, answered: Sequence[tuple[Ticket, Answer]], refused: LogUnwritable | None, shadowed: Answers | None
@@ -232,15 +203,22 @@ class Answering:
             ) from error
 
 
+def _latency_us(batch: Sequence[Ticket]) -> list[int]:
+    """Of each row so far."""
+    now_s = time.perf_counter()
+    found: list[int] = []
+    for ticket in batch:
+        # Nobody waits for a row of a batch: its request begins at the end of time.
+        found += [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
+    return found
+
+
 def _told(records: Sequence[Record], scored: Mapping[str, Scored]) -> list[Without]:
     """What each answer was given without: of most batches nothing, which is seen at once."""
-    if not any(None in one[6] or None in one[7] for one in records):
+    numbers = all(one.block.numbers is not None and not one.release.view_names for one in scored.values())
+    if numbers or not any(None in one[6] or None in one[7] for one in records):
         return [_NOTHING] * len(records)
     return [scored[one[1]].without(index) for index, one in enumerate(records)]
-
-
-def _others(digest: str, scored: Mapping[str, Scored]) -> list[tuple[str, list[Any]]]:
-    return [(one, scored[one].scores) for one in scored if one != digest]
 
 
 def print_error() -> None:

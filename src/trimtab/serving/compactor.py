@@ -8,7 +8,7 @@ files whose record exists are removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,12 @@ from typing import cast
 
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import Corrupt
+from trimtab.kernel.prediction import Prediction
 from trimtab.ports.journal import Journal, JournalReader
 from trimtab.ports.tables import Appended, TableWriter
 from trimtab.serving.compacting_alone import compacting_alone
 from trimtab.serving.log_reader import TABLE
+from trimtab.serving.pairing import Paired, Unscored, as_they_are, together
 from trimtab.serving.parting import Parted, parted
 from trimtab.serving.sampling import Sampling
 from trimtab.serving.segment import SEALED, SET_ASIDE, Segment, read_segment
@@ -36,6 +38,7 @@ class Compaction:
     rows: int  # records in them
     kept: int  # of `rows`, those that are in the table now
     corrupt: tuple[str, ...]  # set aside: not what was sealed
+    unscored: tuple[Unscored, ...] = ()  # rows that a release was to be compared on, and could not score
 
 
 class Compactor:
@@ -51,6 +54,7 @@ class Compactor:
         history: JournalReader,
         batch_bytes: int = 128 << 20,
         sampling: Sampling | None = None,
+        pair: Callable[[Sequence[Prediction]], Paired] = as_they_are,
     ) -> None:
         self._folder = folder
         self._system = system
@@ -60,6 +64,7 @@ class Compactor:
         self._batch_bytes = batch_bytes
         self._writer = writer_of(system)
         self._sampling = sampling or Sampling()
+        self._pair = pair
         self._proofs = folder.proofs
 
     def compact(self, *, at: datetime, actor: str) -> Compaction:
@@ -73,6 +78,7 @@ class Compactor:
         with compacting_alone(self._folder.path, self._system):
             moved: list[dict[str, Json]] = []
             corrupt: list[str] = []
+            unscored: list[Unscored] = []
             self._folder.seal_orphans()
             adopted = self._adopt(at, actor)
             if adopted is not None:
@@ -80,7 +86,7 @@ class Compactor:
             self._remove_known()
             keeps = self._sampling.chooser()
             for batch in self._batches(at, actor, corrupt):
-                done = parted(batch, keeps)
+                done = parted(batch, keeps, self._pair)
                 appended = self._tables.append(
                     TABLE,
                     done.rows,
@@ -93,11 +99,13 @@ class Compactor:
                 self._enter(appended, at, actor)
                 self._remove(one.header.name for one in batch)
                 moved += _noted(appended)
+                unscored += done.unscored
             return Compaction(
                 segments=tuple(str(one["name"]) for one in moved),
                 rows=sum(cast("int", one["rows"]) for one in moved),
                 kept=sum(sum(cast("dict[str, int]", one["kept"]).values()) for one in moved),
                 corrupt=tuple(corrupt),
+                unscored=together(unscored),
             )
 
     def _note(self, batch: Sequence[Segment], done: Parted) -> JsonMap:
@@ -209,8 +217,7 @@ def _noted(appended: Appended) -> Sequence[dict[str, Json]]:
 
 
 def _summary(segment: Segment, done: Parted) -> dict[str, Json]:
-    assert segment.root is not None
     name = segment.header.name
     kept: dict[str, Json] = {day.isoformat(): count for day, count in done.kept[name].items()}
     beside: dict[str, Json] = {"beside": done.beside[name]} if done.beside[name] else {}
-    return {"name": name, "rows": len(segment.frames), "kept": kept, "root": segment.root.hex(), **beside}
+    return {"name": name, "rows": len(segment.frames), "kept": kept, "root": segment.merkle_root().hex(), **beside}

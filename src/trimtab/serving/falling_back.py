@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from trimtab.kernel.canonical import JsonMap
 from trimtab.kernel.errors import OnlineStoreUnavailable, RequestInvalid
@@ -28,8 +28,7 @@ from trimtab.serving.segment import Marked, Record
 NOT_FINITE = "model: a score that is not finite"
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """Rows that are answered together."""
 
     serving: Serving

@@ -1,17 +1,18 @@
-"""The thread behind a log writer: it has written bytes reach the disk, hashes records, and seals segments."""
+"""The thread behind a log writer: it has written bytes reach the disk, hashes them, and seals segments."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from trimtab.serving.segment import Header
 from trimtab.serving.segment_folder import SegmentFolder
-from trimtab.stats.merkle import MerkleTree
 
 _RETRY_SEAL_S = 1.0
 
@@ -25,10 +26,14 @@ class LiveSegment:
     header: Header
     size_bytes: int  # the byte behind the last whole frame
     born_s: float  # monotonic
-    tree: MerkleTree = field(default_factory=MerkleTree)  # touched by the keeper's thread only
+    count: int = 0  # of the records that the keeper has taken over; this and `hash` are touched by its thread only
+    hash: Any = field(default_factory=hashlib.sha256)  # of the file's bytes up to them
     named: bool = False  # whether the folder's entry has reached the disk
 
-    def append(self, data: bytes | bytearray) -> None:
+    def __post_init__(self) -> None:
+        self.hash.update(self.header.encode())
+
+    def append(self, data: bytes) -> None:
         """Write all of it, or leave the file as it was.
 
         Raises:
@@ -44,12 +49,12 @@ class LiveSegment:
         self.size_bytes += len(data)
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """One commit on its way to the disk."""
 
     live: LiveSegment
-    payloads: Sequence[bytes]
+    data: bytes
+    records: int  # how many they are
     then: Callable[[OSError | None], None] | None  # called in the keeper's thread once flushed, or once that failed
 
 
@@ -107,9 +112,9 @@ class LogKeeper:
         with self._wake:
             flushing, work = self._flushing, list(self._work)
             since_s = self._flushing_since_s if flushing else self._since_s
-        payloads = [payload for one in (*flushing, *work) for payload in one.payloads]
-        seconds = time.monotonic() - since_s if payloads else 0.0
-        return Lag(len(flushing) + len(work), len(payloads), sum(map(len, payloads)), seconds)
+        behind = (*flushing, *work)
+        seconds = time.monotonic() - since_s if behind else 0.0
+        return Lag(len(behind), sum(one.records for one in behind), sum(len(one.data) for one in behind), seconds)
 
     def stop(self) -> None:
         """Finish what was taken over and end the thread. What cannot be sealed is left to the next start."""
@@ -141,14 +146,15 @@ class LogKeeper:
 
     def _flush(self, work: Sequence[Written]) -> None:
         for one in work:
-            one.live.tree.extend(one.payloads)
+            one.live.hash.update(one.data)
+            one.live.count += one.records
         outcome: dict[int, OSError | None] = {}
         for live in {one.live.fd: one.live for one in work}.values():
             try:
-                os.fdatasync(live.fd)
-                if not live.named:
+                if not live.named:  # its number first: what is on the disk has one that is never given again
                     self._folder.sync()
                     live.named = True
+                os.fdatasync(live.fd)
                 outcome[live.fd] = None
             except OSError as error:
                 outcome[live.fd] = error
@@ -159,7 +165,8 @@ class LogKeeper:
 
     def _sealed(self, live: LiveSegment, then: Callable[[], None]) -> bool:
         try:
-            self._folder.seal(live.fd, live.path, end=live.size_bytes, count=live.tree.count, root=live.tree.root())
+            digest = live.hash.digest()
+            self._folder.seal(live.fd, live.path, end=live.size_bytes, count=live.count, digest=digest)
         except OSError as error:
             self._failed(live, error)
             return False

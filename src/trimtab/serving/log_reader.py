@@ -113,7 +113,7 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
     }
     series = [pl.Series(name, values, dtype=_RAW.get(name, FRAME_SCHEMA[name])) for name, values in columns.items()]
     return (
-        pl.DataFrame([*series, _others(those)])
+        pl.DataFrame([*series, _others(those), _scored("later", [one.later for one in those])])
         .with_columns(pl.col("at").cast(FRAME_SCHEMA["at"]))
         .with_columns(date=pl.col("at").dt.date())
         .select(FRAME_SCHEMA.names())
@@ -121,15 +121,22 @@ def frame_of_predictions(predictions: Iterable[tuple[str, Prediction]]) -> pl.Da
 
 
 def _others(those: Sequence[Prediction]) -> pl.Series:
-    """A list of structs a row, from flat columns: from dictionaries it takes longer than all else together."""
-    flat = [(place, *one) for place, prediction in enumerate(those) for one in prediction.others]
-    schema = {"place": pl.Int64(), "release": pl.String(), "score": pl.Float64()}
-    scored = pl.DataFrame(flat, schema=schema, orient="row").select("place", others=pl.struct("release", "score"))
-    listed = scored.group_by("place", maintain_order=True).agg("others")
-    rows = pl.DataFrame({"place": pl.Series(range(len(those)), dtype=pl.Int64)})
     empty = pl.lit([], dtype=FRAME_SCHEMA["others"])
-    joined = rows.join(listed, on="place", how="left", maintain_order="left")
-    return joined.select(pl.col("others").fill_null(empty)).to_series()
+    return _scored("others", [one.others for one in those]).to_frame().select(pl.all().fill_null(empty)).to_series()
+
+
+def _scored(name: str, scores: Sequence[Sequence[tuple[str, float]]]) -> pl.Series:
+    """A list of structs a row, from flat columns: from dictionaries it takes longer than all else together.
+
+    Null where there is none.
+    """
+    flat = [(place, *one) for place, some in enumerate(scores) for one in some]
+    schema = {"place": pl.Int64(), "release": pl.String(), "score": pl.Float64()}
+    one = pl.struct("release", "score").alias(name)
+    scored = pl.DataFrame(flat, schema=schema, orient="row").select("place", one)
+    listed = scored.group_by("place", maintain_order=True).agg(name)
+    rows = pl.DataFrame({"place": pl.Series(range(len(scores)), dtype=pl.Int64)})
+    return rows.join(listed, on="place", how="left", maintain_order="left")[name]
 
 
 def _ages(ages: list[Sequence[int | None]]) -> pl.Series:
@@ -166,6 +173,8 @@ FRAME_SCHEMA = pl.Schema(
         "date": pl.Date(),  # of `at`, UTC; the partition
         "fallback": pl.String(),  # kind; null: the release itself has answered. Tables of before lack both columns
         "cause": pl.String(),  # of the fallback
+        # Who was to be compared, and scored the row when it was compacted (see pairing). Older tables lack it.
+        "later": pl.List(pl.Struct({"release": pl.String(), "score": pl.Float64()})),
     }
 )
 _RAW: dict[str, pl.DataType] = {"at": pl.Int64()}  # microseconds, until the frame is made
@@ -189,6 +198,7 @@ def prediction_of_row(row: dict[str, Any]) -> Prediction:
         latency_us=row["latency_us"],
         fallback=row.get("fallback") or "",  # no such column: none had been answered so
         cause=row.get("cause") or "",
+        later=tuple((one["release"], one["score"]) for one in row.get("later") or ()),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
 from trimtab.kernel.prediction_id import prediction_ids
 from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
-from trimtab.serving.segment import Record, encode_record, framed
+from trimtab.serving.segment import FRAME_BYTES, Record, encode_record, framed
 from trimtab.serving.segment_folder import SegmentFolder
 
 Mode: TypeAlias = Literal["write", "fsync"]
@@ -60,8 +60,8 @@ class LogWriter:
         flush_s = policy.flush_s if policy.mode == "write" else 0.0
         self._keeper = LogKeeper(folder, flush_s=flush_s, failed=self._keeper_failed)
         self._live: LiveSegment | None = None
-        self._pending = bytearray()
-        self._payloads: list[bytes] = []
+        self._pending: list[bytes] = []  # pieces of frames
+        self._pending_bytes = self._pending_records = 0
         self._waiting: list[Then] = []
         self._seals: set[asyncio.Future[None]] = set()
         self._refuse_until_s = 0.0
@@ -83,12 +83,13 @@ class LogWriter:
             LogUnwritable: the disk takes nothing.
             OverflowError: a record holds an integer beyond 64 bits.
         """
-        payloads = [encode_record(record) for record in records]
+        payloads = list(map(encode_record, records))
         live = self._live or self._open()
-        frames = framed(payloads)
-        offsets = list(accumulate(map(len, frames[:-1]), initial=live.size_bytes + len(self._pending)))
-        self._pending += b"".join(frames)
-        self._payloads += payloads
+        sizes = [len(one) + FRAME_BYTES for one in payloads]
+        *offsets, end = accumulate(sizes, initial=live.size_bytes + self._pending_bytes)
+        self._pending += framed(payloads)
+        self._pending_bytes = end - live.size_bytes
+        self._pending_records += len(payloads)
         at_ms = [record[4] // 1000 for record in records]
         ids = prediction_ids(at_ms, self._worker, live.header.number, offsets)
         if not self._waiting:
@@ -134,8 +135,8 @@ class LogWriter:
     def _commit(self) -> None:
         if not self._waiting:
             return
-        data, payloads, waiting = self._pending, self._payloads, self._waiting
-        self._pending, self._payloads, self._waiting = bytearray(), [], []
+        data, count, waiting = b"".join(self._pending), self._pending_records, self._waiting
+        self._pending, self._pending_bytes, self._pending_records, self._waiting = [], 0, 0, []
         live = self._live
         assert live is not None
         try:
@@ -147,9 +148,9 @@ class LogWriter:
             _tell(waiting, refused)
             return
         if self._policy.mode == "fsync":
-            self._keeper.wrote(Written(live, payloads, lambda error: self._flushed(waiting, error)))
+            self._keeper.wrote(Written(live, data, count, lambda error: self._flushed(waiting, error)))
         else:
-            self._keeper.wrote(Written(live, payloads, None))
+            self._keeper.wrote(Written(live, data, count, None))
             _tell(waiting, None)
         if live.size_bytes >= self._policy.segment_bytes:
             self._end_segment()

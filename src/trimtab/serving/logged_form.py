@@ -8,8 +8,9 @@ from operator import attrgetter
 from trimtab.kernel.prediction import Prediction
 from trimtab.serving.segment import encode_record
 
-# A payload is an array of a Prediction's fields in their order, without the id, which follows from its place.
-_FIELDS = [one.name for one in fields(Prediction)][1:]
+# A payload is an array of a Prediction's fields in their order. The id follows from its place; what was scored when
+# the record was compacted, was not logged.
+_FIELDS = [one.name for one in fields(Prediction) if one.name not in ("id", "later")]
 _marked = attrgetter(*_FIELDS)
 _plain = attrgetter(*_FIELDS[:-2])  # a fallback and its cause stand only where one answered
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from trimtab.kernel.moment import from_us
 from trimtab.kernel.prediction import Prediction
 from trimtab.serving.log_reader import frame_of_predictions, prediction_of_row
 from trimtab.serving.logged_form import logged_form
+from trimtab.serving.pairing import Paired, Unscored, as_they_are
 from trimtab.serving.proofs import Part
 from trimtab.serving.segment import Segment
 from trimtab.stats.merkle_proof import leaf_hash, pruned
@@ -27,10 +28,15 @@ class Parted:
     kept: dict[str, dict[date, int]] = field(default_factory=dict)  # rows by segment and day
     beside: dict[str, int] = field(default_factory=dict)  # by segment: records that are no answers, but shadows'
     parts: dict[date, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))  # where one is needed
+    unscored: tuple[Unscored, ...] = ()  # what a release that was to be compared could not score
 
 
-def parted(batch: Iterable[Segment], keeps: Callable[[Prediction], bool]) -> Parted:
-    """Part segments by what is kept.
+def parted(
+    batch: Iterable[Segment],
+    keeps: Callable[[Prediction], bool],
+    pair: Callable[[Sequence[Prediction]], Paired] = as_they_are,
+) -> Parted:
+    """Part segments by what is kept; of that, have each row scored by who was to be compared.
 
     A segment whose records are all kept, of one day, and give back their bytes needs no proof but its root.
     """
@@ -41,8 +47,9 @@ def parted(batch: Iterable[Segment], keeps: Callable[[Prediction], bool]) -> Par
         stays = [keeps(one) for one in records]
         found.append((segment, records, stays))
         rows += [(segment.header.name, one) for one, kept in zip(records, stays, strict=True) if kept]
-    frame = frame_of_predictions(rows)
-    done = Parted(frame)
+    paired = pair([one for _, one in rows])
+    frame = frame_of_predictions(zip([name for name, _ in rows], paired.records, strict=True))
+    done = Parted(frame, unscored=paired.unscored)
     written = frame.iter_rows(named=True)
     for segment, records, stays in found:
         faithful = [

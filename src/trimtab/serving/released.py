@@ -36,6 +36,18 @@ class Serving:
         """Those that score, and answer nobody."""
         return self.releases[self._answering() :]
 
+    @property
+    def divides(self) -> bool:
+        """Whether each row is scored by the one that answers it: what the other one would have said follows from
+        the features that are recorded with it. They must be the other one's, too, and a shadow scores every row.
+        """
+        route, releases = self.route, self.answering
+        return (
+            len(releases) > 1
+            and releases[1].digest not in route.shadows
+            and releases[1].definition == releases[0].definition
+        )
+
     def _answering(self) -> int:
         canary = self.route.canary
         return 1 if canary is None or canary.release == self.route.champion else 2

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import InvalidValue, NaiveTime, RequestInvalid, shown
 from trimtab.kernel.moment import parse_instant, to_us
+from trimtab.ports.typed_rows import TypedRows
 
 ClockMode: TypeAlias = Literal["now", "request"]
 AS_OF = "as_of"
@@ -43,7 +44,8 @@ def instants(
         RequestInvalid: `as_of` where it is not taken, or it is no instant.
     """
     if mode == "now":
-        for index, row in enumerate(rows):
+        # A field of this name cannot be declared.
+        for index, row in () if isinstance(rows, TypedRows) else enumerate(rows):
             if AS_OF in row:
                 raise RequestInvalid(
                     f"'{AS_OF}' is not taken by this server",
@@ -55,6 +57,15 @@ def instants(
         return rows, [now_us] * len(rows)
     stripped = [{name: value for name, value in row.items() if name != AS_OF} for row in rows]
     return stripped, [_instant(row.get(AS_OF), index, now_us) for index, row in enumerate(rows)]
+
+
+def keys_of(rows: Sequence[dict[str, Json]], field: str) -> Sequence[str]:
+    """The key of each row: see `key_of`."""
+    if isinstance(rows, TypedRows) and (field, "String") in rows.fields:
+        keys: list[str] = rows.column(field)
+        if all(keys):
+            return keys
+    return [key_of(row, field, index) for index, row in enumerate(rows)]
 
 
 def key_of(row: dict[str, Json], field: str, index: int) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from trimtab.kernel.canonical import JsonMap
-from trimtab.ports.feature_reader import FeatureBlock, merged, part
+from trimtab.ports.feature_reader import FeatureBlock, PartBlock, merged, part
 from trimtab.ports.served_release import ServedRelease
 from trimtab.serving.aside import Aside, Outcome
 from trimtab.serving.pace import Pace
 
 _MANY_ROWS = 64  # from here on another core saves more than a change of threads costs
 _PATIENCE, _LEAST_S = 1.0, 0.02  # others may take as long again as the champion took, and this at least
+_FADING = 0.99  # of what a champion took once, at each call: after a hundred it is a third
 _FIRST_S = 0.25  # a release that has never scored may take this long, once
 _EVERY_ROW: Mapping[str, Sequence[int]] = {}
 
@@ -46,9 +48,9 @@ class Scored:
 class Scoring:
     """The champion scores in the event loop's thread. A canary scores there if it is quick, else beside it.
 
-    An answer waits for the canary as long again as the champion took, 20 ms at least, and a quarter of a second for
-    one that has never scored. A canary that is slower, that still scores an earlier request, or that fails, is left
-    out and costs nobody an answer. Shadows score later (see `shadowing`), but for a replay.
+    An answer waits for the canary as long again as the champion takes, 20 ms at least, and a quarter of a second
+    for one that has never scored. A canary that is slower, that still scores an earlier request, or that fails, is
+    left out and costs nobody an answer. Shadows score later (see `shadowing`), but for a replay.
 
     Args:
         failed: told of a release and the rows that it did not score, within the handler of the exception.
@@ -61,6 +63,7 @@ class Scoring:
         self._asides: dict[str, Aside[list[float]]] = {}  # by release
         self._seen: set[str] = set()
         self._paces: dict[str, Pace] = {}  # by release
+        self._champion_s = 0.0  # what the champion takes at most
 
     def score(
         self,
@@ -75,15 +78,17 @@ class Scoring:
             releases: the champion first.
             rows: of requests.
             at_us: their instants.
-            only: of releases that do not score every row, the numbers of those that they do. One that scores none
-                of them is not in the answer.
+            only: of releases that do not score every row, the numbers of those that they do. Another one than the
+                champion that scores none of them is not in the answer. Where the champion is named, it scores
+                besides what others were to score and have not, or not as a finite number.
 
         Raises:
             Exception: whatever the champion, the first of `releases`, raises.
             ValueError: the champion has not scored each row.
         """
         champion, *others = releases
-        blocks = {champion.definition: _checked(champion.look_up(rows, at_us), rows)}
+        features = _checked(champion.look_up(rows, at_us), rows)
+        blocks = {champion.definition: features}
         begun: list[tuple[ServedRelease, FeatureBlock, Outcome[list[float]] | None]] = []
         for release in others:
             some = only.get(release.digest)
@@ -95,15 +100,17 @@ class Scoring:
             except Exception:
                 self._failed(release.digest, len(rows if some is None else some))
         started_s = time.perf_counter()
-        block = blocks[champion.definition]
+        own = only.get(champion.digest)
         try:
-            scored = {champion.digest: _scored(champion, block, champion.score(block))}
+            scored = {champion.digest: _own(champion, features, own)}
         except Exception:
             for _, _, outcome in begun:  # rows that did not break it are scored again, one request at a time
                 if outcome is not None:
                     outcome.wait(None if self._patient else _LEAST_S)
             raise
-        patience_s = max(_LEAST_S, _PATIENCE * (time.perf_counter() - started_s))
+        # Rows of its own may be few, or none: then it is what it took before that counts.
+        self._champion_s = max(time.perf_counter() - started_s, _FADING * self._champion_s)
+        patience_s = max(_LEAST_S, _PATIENCE * self._champion_s)
         for release, block, outcome in begun:
             if self._patient:
                 within_s = None
@@ -117,6 +124,8 @@ class Scoring:
                 scored[release.digest] = found if len(scores) == len(rows) else _spread(found, only, len(rows))
             except Exception:
                 self._failed(release.digest, len(block.values))
+        if own is not None:
+            _stand_in(scored, champion, features, only)
         return scored
 
     def keep(self, releases: Sequence[ServedRelease]) -> None:
@@ -125,6 +134,7 @@ class Scoring:
         self._asides = {one: aside for one, aside in self._asides.items() if one in digests}
         self._seen &= digests
         self._paces = {one: pace for one, pace in self._paces.items() if one in digests}
+        self._champion_s = 0.0
 
     def _begin(self, release: ServedRelease, block: FeatureBlock) -> Outcome[list[float]] | None:
         """Have a release score beside the champion; None if it will do so after it."""
@@ -148,6 +158,34 @@ def _scored(release: ServedRelease, block: FeatureBlock, scores: list[float]) ->
     if len(scores) != len(block.values):
         raise ValueError(f"{len(block.values)} rows, {len(scores)} scores")
     return Scored(release, block, scores)
+
+
+def _own(champion: ServedRelease, block: FeatureBlock, some: Sequence[int] | None) -> Scored:
+    """What the champion says to the rows that are its own: None stands in the place of all others."""
+    if some is None or len(some) == len(block.values):
+        return _scored(champion, block, champion.score(block))
+    scores: list[Any] = [None] * len(block.values)
+    if some:
+        own = _scored(champion, mine := part(block, some), champion.score(mine))
+        for number, score in zip(some, own.scores, strict=True):
+            scores[number] = score
+    return Scored(champion, block, scores)
+
+
+def _stand_in(
+    scored: dict[str, Scored], champion: ServedRelease, block: FeatureBlock, only: Mapping[str, Sequence[int]]
+) -> None:
+    """Have the champion score what the release that was to answer has not: it may be asked for it."""
+    scores = scored[champion.digest].scores
+    for digest, some in only.items():
+        if digest == champion.digest:
+            continue
+        said = scored.get(digest)
+        left = [one for one in some if said is None or not math.isfinite(said.scores[one])]
+        if left:
+            instead = _scored(champion, mine := part(block, left), champion.score(mine))
+            for number, score in zip(left, instead.scores, strict=True):
+                scores[number] = score
 
 
 def _block(
@@ -175,4 +213,5 @@ def _spread(found: Scored, only: Mapping[str, Sequence[int]], rows: int) -> Scor
     scores: list[Any] = [None] * rows
     for number, score in zip(some, found.scores, strict=True):
         scores[number] = score
-    return Scored(found.release, merged(rows, (some, found.block)), scores)
+    block = found.block.whole if isinstance(found.block, PartBlock) else merged(rows, (some, found.block))
+    return Scored(found.release, block, scores)

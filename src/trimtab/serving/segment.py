@@ -5,18 +5,22 @@ A segment is a header, frames, and once sealed a footer; integers are little-end
     header  magic "TRIMTABL", u16 format, u16 worker slot, u64 segment number, u16 length of the system's name,
             the name in UTF-8, u32 CRC-32 of all that
     frame   u32 length of the payload, u32 CRC-32 of the payload, payload
-    footer  u32 zero, u32 CRC-32 of the rest, u64 number of records, 32 bytes Merkle root over the payloads
+    footer  u32 zero, u32 CRC-32 of the rest, u64 number of records, 32 bytes SHA-256 of all that stands before it
 
 A payload is a msgpack array of a Prediction's fields in their order, without the id: the id follows from the
 header, the frame's offset and the record's instant. The last two, `fallback` and `cause`, stand there only in the
-record of a fallback's answer; format 1 does not have them. A reader of this code reads every format up to FORMAT.
+record of a fallback's answer; format 1 does not have them. Up to format 2 the footer holds the Merkle root over the
+payloads: a worker that hashes record by record has a tenth less time to answer, and the ledger gets the root from
+the compactor, which reads them all. A reader of this code reads every format up to FORMAT.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -29,7 +33,8 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, segment_name
 from trimtab.stats.merkle import merkle_root
 
-FORMAT = 2
+FORMAT = 3
+_WITH_ROOT = 2  # and before: what the footer holds is a Merkle root
 LIVE, SEALED, SET_ASIDE = ".live", ".sealed", ".corrupt"
 _MAGIC = b"TRIMTABL"
 _HEADER = struct.Struct("<8sHHQH")
@@ -89,6 +94,7 @@ class Header:
     worker: int
     number: int
     system: str
+    format: int = FORMAT
 
     @property
     def name(self) -> str:
@@ -98,7 +104,7 @@ class Header:
     def encode(self) -> bytes:
         """As written at the start of the file."""
         system = self.system.encode()
-        body = _HEADER.pack(_MAGIC, FORMAT, self.worker, self.number, len(system)) + system
+        body = _HEADER.pack(_MAGIC, self.format, self.worker, self.number, len(system)) + system
         return body + _CRC.pack(crc32(body))
 
 
@@ -110,7 +116,7 @@ class Segment:
     frames: tuple[tuple[int, bytes], ...]  # (byte offset of the frame, payload), in order
     end: int  # the byte behind the last whole frame
     torn_bytes: int  # bytes behind `end` that are no whole frame and no footer
-    root: bytes | None  # the Merkle root in the footer; None while the segment is not sealed
+    sealed: bool  # whether a footer that holds stands behind them
 
     def predictions(self) -> Iterator[Prediction]:
         """The records, in the order in which they were written."""
@@ -121,21 +127,25 @@ class Segment:
         """The root over the payloads that are there."""
         return merkle_root(payload for _, payload in self.frames)
 
+    def footer_digest(self, data: bytes) -> bytes:
+        """What its footer is to hold; `data`: the bytes before the footer."""
+        return self.merkle_root() if self.header.format <= _WITH_ROOT else sha256(data).digest()
+
 
 def frame(payload: bytes) -> bytes:
     """A payload as it stands in the file."""
-    return framed([payload])[0]
+    return b"".join(framed([payload]))
 
 
-def framed(payloads: Iterable[bytes]) -> list[bytes]:
-    """Payloads as they stand in the file."""
-    pack = _FRAME.pack
-    return [pack(len(one), crc32(one)) + one for one in payloads]
+def framed(payloads: Sequence[bytes]) -> Iterator[bytes]:
+    """What payloads are in the file, piece by piece: before each one its length and its checksum."""
+    heads = map(_FRAME.pack, map(len, payloads), map(crc32, payloads))
+    return chain.from_iterable(zip(heads, payloads, strict=True))
 
 
-def footer(count: int, root: bytes) -> bytes:
-    """What seals a segment of `count` records."""
-    body = _FOOTER.pack(count, root)
+def footer(count: int, digest: bytes) -> bytes:
+    """What seals a segment of `count` records; `digest`: the SHA-256 of all bytes before it."""
+    body = _FOOTER.pack(count, digest)
     return _FRAME.pack(0, crc32(body)) + body
 
 
@@ -166,7 +176,7 @@ def decode_header(data: bytes, where: str) -> tuple[Header, int] | None:
         raise _corrupt(
             where, 0, f"format {version}", f"formats up to {FORMAT}; a newer Trimtab may have written it"
         )
-    return Header(worker, number, data[_HEADER.size : end].decode()), end + _CRC.size
+    return Header(worker, number, data[_HEADER.size : end].decode(), version), end + _CRC.size
 
 
 def read_segment(path: Path) -> Segment | None:
@@ -175,7 +185,7 @@ def read_segment(path: Path) -> Segment | None:
     A live segment may end in a torn tail, which is reported. A sealed one may not.
 
     Raises:
-        Corrupt: a checksum, the count or the Merkle root does not hold, or a sealed segment is not whole.
+        Corrupt: a checksum, the count or the footer's hash does not hold, or a sealed segment is not whole.
         FileNotFoundError: no such file.
     """
     return parse_segment(path.read_bytes(), str(path), sealed=path.suffix == SEALED)
@@ -193,15 +203,17 @@ def parse_segment(data: bytes, where: str, *, sealed: bool) -> Segment | None:
     while (payload := read_frame(data, offset, where)) is not None:
         frames.append((offset, payload))
         offset += FRAME_BYTES + len(payload)
-    root = _footer_root(data, offset, len(frames), where)
-    torn = 0 if root is not None else len(data) - offset
-    found = Segment(header, tuple(frames), offset, torn, root)
-    if sealed and root is None:
+    digest = _footer_digest(data, offset, len(frames), where)
+    torn = 0 if digest is not None else len(data) - offset
+    found = Segment(header, tuple(frames), offset, torn, digest is not None)
+    if sealed and digest is None:
         raise _corrupt(
             where, offset, f"{torn} bytes that are no whole record", "a footer at the end of a sealed segment"
         )
-    if root is not None and found.merkle_root() != root:
-        raise _corrupt(where, offset, "the Merkle root of the records is another one than the footer's")
+    if digest is None:
+        return found
+    if digest != found.footer_digest(data[:offset]):
+        raise _corrupt(where, offset, "the hash of the records is another one than the footer's")
     return found
 
 
@@ -226,16 +238,16 @@ def read_frame(data: bytes, offset: int, where: str) -> bytes | None:
     raise _corrupt(where, offset, "the record's checksum does not hold")
 
 
-def _footer_root(data: bytes, offset: int, count: int, where: str) -> bytes | None:
-    """The root in a whole footer at `offset`; None where the file ends before or within one."""
+def _footer_digest(data: bytes, offset: int, count: int, where: str) -> bytes | None:
+    """The hash in a whole footer at `offset`; None where the file ends before or within one."""
     whole = FRAME_BYTES + _FOOTER.size
     tail = data[offset:]
     if len(tail) >= FRAME_BYTES and _FRAME.unpack_from(tail)[0] == 0:
         if len(tail) == whole and _FRAME.unpack_from(tail)[1] == crc32(tail[FRAME_BYTES:]):
-            stored, root = _FOOTER.unpack_from(tail, FRAME_BYTES)
+            stored, digest = _FOOTER.unpack_from(tail, FRAME_BYTES)
             if stored != count:
                 raise _corrupt(where, offset, f"{count} records", f"{stored} records, as the footer says")
-            return bytes(root)
+            return bytes(digest)
         # Blocks that never reached the disk before a power loss read as zeros.
         if len(tail) > whole and tail.strip(b"\0"):
             raise _corrupt(where, offset, "a frame of length zero")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trimtab.kernel.errors import Corrupt, LogUnwritable
 from trimtab.serving.proofs import ProofFolder
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, footer, read_segment
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, Segment, footer, read_segment
 
 _COUNTER, _SEALING = "segment.counter", "sealing.lock"
 _DIGITS = 20
@@ -56,6 +56,9 @@ class SegmentFolder:
     def create(self, system: str, worker: int) -> tuple[int, Path, Header]:
         """A new live segment: (file descriptor, path, header), its header written, locked by this process.
 
+        Its number has reached the disk after the next `sync`, which must come before the segment does: else a crash
+        may give it to another one.
+
         Raises:
             OSError: the disk does not take it; nothing is left behind.
         """
@@ -77,7 +80,9 @@ class SegmentFolder:
     def claim(self) -> int:
         """A number for a segment that is written elsewhere; it is never given again."""
         with self._locked() as counter:
-            return self._claim(counter)
+            number = self._claim(counter)
+            os.fdatasync(counter)
+            return number
 
     def seal_orphans(self) -> Recovered:
         """Seal the live segments of dead writers. What cannot be sealed is set aside, never thrown away.
@@ -97,15 +102,27 @@ class SegmentFolder:
         return done
 
     def sync(self) -> None:
-        """Have the folder's own entries reach the disk."""
+        """Have the numbers that were given, and the folder's own entries, reach the disk."""
+        counter = os.open(self.path / _COUNTER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.fdatasync(counter)
+        finally:
+            os.close(counter)
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
 
-    def seal(self, fd: int, path: Path, *, end: int, count: int, root: bytes) -> None:
+    def seal(self, fd: int, path: Path, *, end: int, count: int, digest: bytes) -> None:
         """Give a live file that ends at `end` its footer and its final name; an empty one is removed.
+
+        Args:
+            fd: of the file.
+            path: of the file.
+            end: the byte behind its last whole frame.
+            count: of its records.
+            digest: the SHA-256 of its bytes up to `end`.
 
         Raises:
             OSError: the disk does not take the footer; the file is as before.
@@ -113,7 +130,7 @@ class SegmentFolder:
         if count == 0:
             path.unlink(missing_ok=True)
             return
-        tail = footer(count, root)
+        tail = footer(count, digest)
         try:
             os.ftruncate(fd, end)
             if os.write(fd, tail) != len(tail):
@@ -144,7 +161,7 @@ class SegmentFolder:
             return
         if found is None:
             path.unlink()
-        elif found.root is not None:
+        elif found.sealed:
             os.fdatasync(fd)
             path.rename(path.with_suffix(SEALED))
             done.sealed.append(path.stem)
@@ -153,7 +170,7 @@ class SegmentFolder:
                 self._cut(fd, path, found.end)
                 done.torn.append(path.stem)
             count = len(found.frames)
-            self.seal(fd, path, end=found.end, count=count, root=found.merkle_root())
+            self.seal(fd, path, end=found.end, count=count, digest=_digest(path, found))
             done.sealed.extend([path.stem] if count else [])
 
     def _cut(self, fd: int, path: Path, end: int) -> None:
@@ -171,15 +188,19 @@ class SegmentFolder:
             os.close(fd)
 
     def _claim(self, counter: int) -> int:
-        """The next number; it has reached the disk before it is used, so that no crash gives it twice."""
+        """The next number."""
         stored = os.pread(counter, _DIGITS, 0)
         seen = max((_number(name) for name in os.listdir(self.path)), default=0)
         number = max(int(stored) if stored.isdigit() else 0, seen) + 1
         if number >= 1 << 36:
             raise LogUnwritable(str(self.path), got="all 2**36 segment numbers are used up")
         os.pwrite(counter, str(number).zfill(_DIGITS).encode(), 0)
-        os.fdatasync(counter)
         return number
+
+
+def _digest(path: Path, found: Segment) -> bytes:
+    """What the footer of an orphan holds, in the format in which it was begun."""
+    return found.footer_digest(path.read_bytes()[: found.end])
 
 
 def _number(name: str) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from trimtab.kernel.canonical import Json
 from trimtab.serving.answer import Answer
@@ -31,8 +30,7 @@ class Content(bytes):
         return self
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """A request's rows, and what its protocol needs again for the answer."""
 
     rows: Sequence[Row]

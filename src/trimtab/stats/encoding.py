@@ -27,11 +27,11 @@ class Encoder:
             None if one.categories is None else {name: float(code) for code, name in enumerate(one.categories)}
             for one in features
         ]
-        self._numbers = all(codes is None for codes in self._codes)
+        self.takes_numbers = all(codes is None for codes in self._codes)  # as they are: none is a category
 
     def matrix(self, rows: Sequence[Sequence[Json]]) -> NDArray[np.float64]:
         """Shape (rows, features)."""
-        if self._numbers:
+        if self.takes_numbers:
             return self._matrix_of_numbers(rows)
         nan = float("nan")
         out = np.empty((len(rows), len(self._codes)))

@@ -12,6 +12,7 @@ from trimtab.data.versions import Versions
 from trimtab.deployment.act import Act
 from trimtab.features.materialise import Materialise
 from trimtab.house.house import House
+from trimtab.house.rescoring import Rescoring
 from trimtab.house.workshop import SystemWorkshop
 from trimtab.kernel.errors import TrimtabError
 from trimtab.monitoring.alarms import Alarms
@@ -21,6 +22,8 @@ from trimtab.registry.releases import ReleaseWriter
 from trimtab.serving.compactor import Compactor
 from trimtab.serving.expiry import Expire
 from trimtab.serving.log_reader import LogReader
+from trimtab.serving.moved_routes import MovedRoutes
+from trimtab.serving.pairing import Pairing
 from trimtab.serving.recorded_keys import RecordedKeys
 from trimtab.serving.sampling import Sampling, compared_generations
 from trimtab.system import System
@@ -100,6 +103,10 @@ def open_house(stores: Stores, *, project: Project | None = None, checked: bool 
             journal=journal,
             history=stores.reader,
             sampling=Sampling(system.log, lambda: compared_generations(stores.reader, system.name)),
+            pair=Pairing(
+                Rescoring(stores.releases, stores.blobs, stores.code, MODELS),
+                MovedRoutes(stores.reader, system.name),
+            ),
         ),
         expire=Expire(
             segments,

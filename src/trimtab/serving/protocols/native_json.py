@@ -28,10 +28,12 @@ from trimtab.kernel.errors import RequestInvalid
 from trimtab.serving.answer import Answer
 from trimtab.serving.openapi import FALLBACK, JSON, NUMBER, PROBLEM, STRING, WHOLE, body, many, post, record
 from trimtab.serving.problem import Problem
-from trimtab.serving.rows import check_number
+from trimtab.serving.rows import AS_OF, check_number
+from trimtab.serving.typed_request import Decode, typed_request
 from trimtab.serving.wire import Asked, Fields, Get, Headers, Row, Schema
 
 SYSTEMS, PREDICT = "/v1/systems/", "/predict"
+_ROWS = "instances"
 _SHAPE = '{"instances": [{field: value, …}, …]}'
 
 
@@ -51,10 +53,23 @@ class NativeJson:
 
     def __init__(self, system: str) -> None:
         self.predicts: Sequence[str] = (f"{SYSTEMS}{system}{PREDICT}",)
+        self._fields: Fields = ()
+        self._typed: Decode | None = None
 
     def decode(self, body: bytes, headers: Headers, *, max_rows: int, fields: Fields) -> Asked:  # noqa: ARG002 - Wire's
         """The list of instances."""
-        return Asked(decode(body, max_rows=max_rows))
+        if fields is not self._fields:  # another champion declares them
+            # A row's `as_of` says when it is asked for, and is nothing that it is asked with.
+            self._typed = None if AS_OF in dict(fields) else typed_request(fields, _ROWS)
+            self._fields = fields
+        if self._typed is None:
+            return Asked(decode(body, max_rows=max_rows))
+        try:
+            rows = self._typed(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Asked(decode(body, max_rows=max_rows))  # rows with more or less than the fields, or an error
+        check_number(len(rows), _ROWS, max_rows)
+        return Asked(rows)
 
     def encode(self, answer: Answer, asked: Asked) -> bytes:  # noqa: ARG002 - Wire's
         """The answer as it is."""
@@ -90,5 +105,5 @@ def decode(body: bytes, *, max_rows: int) -> list[Row]:
             got=str(error) or type(error).__name__,
             do="send JSON of that shape",
         ) from error
-    check_number(len(rows), "instances", max_rows)
+    check_number(len(rows), _ROWS, max_rows)
     return rows

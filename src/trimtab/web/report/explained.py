@@ -79,7 +79,9 @@ def _facts(one: Explanation, zone: str) -> Iterator[tuple[str, str]]:
         yield "fallback", f"{asked.fallback}, since {could_not}"
     yield "release", f"{short(asked.release)}, route generation {asked.generation}"
     if asked.others:
-        yield "also scored", ", ".join(f"{number(score)} by {short(name)}" for name, score in asked.others)
+        since = dict.fromkeys(dict(asked.later), " when it was compacted")
+        told = (f"{number(score)} by {short(name)}{since.get(name, '')}" for name, score in asked.others)
+        yield "also scored", ", ".join(told)
     if by is not None:
         because = by.body.get("because", UNKNOWN)
         audience = audience_of(one)
