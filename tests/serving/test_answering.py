@@ -120,6 +120,21 @@ def test_one_look_up_and_one_call_for_all_of_a_turn(tmp_path: Path) -> None:
     assert [one.score for one in records] == [n + SUMMANDS["one"] for n in range(10)]
 
 
+def test_answers_leave_in_the_turn_in_which_they_are_made(tmp_path: Path) -> None:
+    """Else the next turn begins with one half of the clients, and all that a turn costs is paid twice."""
+    requests = [Asked([{"row": "k", "x": 1.0}], serving("one")) for _ in range(3)]
+
+    async def drive() -> list[int]:
+        log = LogWriter(SegmentFolder(tmp_path), system=SYSTEM, worker=0, policy=LogPolicy(), report=lambda _: None)
+        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="now")
+        for one in requests:
+            answering.submit(one)
+        await asyncio.sleep(0)
+        return [len(one.outcomes) for one in requests]
+
+    assert asyncio.run(drive()) == [1, 1, 1]
+
+
 def test_requests_under_two_routes_are_not_mixed(tmp_path: Path) -> None:
     old, new = serving("one"), serving("two", generation=2)
     requests = [Asked([{"row": "k", "x": 1.0}], route) for route in (old, old, new, new, old)]

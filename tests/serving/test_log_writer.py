@@ -180,3 +180,23 @@ def test_a_record_that_cannot_be_encoded_takes_nothing_with_it(tmp_path: Path) -
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(InvalidValue, match="prediction log mode"):
         LogPolicy(mode="quick")  # type: ignore[arg-type]
+
+
+class Unsynced(SegmentFolder):
+    """The disk does not take the folder's entries and the numbers that were given."""
+
+    def sync(self) -> None:
+        raise OSError("the disk is gone")
+
+
+def test_no_record_is_on_the_disk_whose_segments_number_could_be_given_again(tmp_path: Path) -> None:
+    """A number that a power loss gives twice would have its second segment removed as compacted."""
+
+    async def drive() -> None:
+        policy = LogPolicy(mode="fsync")
+        log = LogWriter(Unsynced(tmp_path), system="s", worker=3, policy=policy, report=lambda _: None)
+        _, done = log.stage([record(1)])
+        with pytest.raises(LogUnwritable, match="the disk is gone"):
+            await done
+
+    asyncio.run(drive())

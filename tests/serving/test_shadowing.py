@@ -87,6 +87,9 @@ class Worker:
             raise LogUnwritable("the disk", got="it is full")
         return self.log.take(records, then)
 
+    def commit(self) -> None:
+        self.log.commit()
+
     def ask(self, rows: int = 2) -> Asked:
         number = len(self.asked)
         one = Asked([{"row": f"{number}-{row}", "x": float(row)} for row in range(rows)], self.serving)

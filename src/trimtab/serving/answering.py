@@ -86,6 +86,7 @@ class Answering:
             batch.append(ticket)
             rows += len(ticket.rows)
         self._answer(batch)
+        self._log.commit()
 
     def _answer(self, batch: Sequence[Ticket]) -> None:
         try:

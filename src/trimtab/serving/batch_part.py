@@ -63,6 +63,9 @@ class PartWriter:
         asyncio.get_running_loop().call_soon(then, None)
         return ids
 
+    def commit(self) -> None:
+        """Memory has it."""
+
     def sealed(self) -> bytes:
         """The whole segment."""
         data = bytes(self._data)

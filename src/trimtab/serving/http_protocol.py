@@ -1,9 +1,14 @@
 """uvicorn's HTTP protocol, with a short way for the one address that most requests go to.
 
 A prediction in the native protocol whose head and body came together, on a connection that waits for nothing else,
-is answered without an ASGI task. Everything else goes uvicorn's way: other addresses, bodies that come in pieces,
+is answered without an ASGI task. Everything else goes uvicorn's way: other addresses, bodies that come slowly,
 pipelined requests, connections whose client reads too slowly, `Expect`, HTTP/1.0. Errors of HTTP itself are
 answered in the words of every other error.
+
+If the head came alone or with a part of its body, as many clients send it, it is held back for a moment and read
+together with the rest (held_back.py). Whether it is held is decided by a hint, which may be wrong: all that
+follows from it is when bytes are read. Before anything but a next read happens to the connection (its idle timer,
+the end of the worker), what is held is read as it is, so that nothing but that moment is new.
 
 If the head is known (known_heads.py), the request is not even parsed. That is safe because equal bytes parse
 equally where the parser stands between two messages, and only then is a head looked up: the parser was fed whole
@@ -19,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from trimtab.serving.answering import print_error
 from trimtab.serving.bounded_protocol import BoundedProtocol, encoded
+from trimtab.serving.held_back import HELD_BYTES, HeldBack
 from trimtab.serving.known_heads import END, HEAD_BYTES
 from trimtab.serving.problem import Problem, problem_of
 from trimtab.serving.wire import Headers
@@ -60,14 +66,17 @@ class DataPlaneProtocol(BoundedProtocol):
     _body: bytes | None = None  # of a request that may go the short way
     _idle_since_s = 0.0
     _between = True  # the parser has seen whole messages, or nothing
-    _head = b""  # the last one that was looked up in vain
+    _head = b""  # at the start of this read, looked up in vain; of its first message only
     _default_headers: list[tuple[bytes, bytes]] | None = None  # uvicorn's, a new list with each new date
     _lines = _start_200 = b""  # made of them
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """A new client, which has as long for its first request as for each next one."""
         super().connection_made(transport)
-        self._find = self._worker.known_heads.find
+        heads = self._worker.known_heads
+        self._find, self._announced = heads.find, heads.announced
+        self._held = HeldBack(self.loop, self._read)
+        self._held_bytes = min(HELD_BYTES, self._worker.limits.body_bytes)  # longer bodies are refused at once
         self._idle_since_s = self.loop.time()
         self._start_idle_timer(self.timeout_keep_alive)
 
@@ -75,6 +84,11 @@ class DataPlaneProtocol(BoundedProtocol):
         """One read of the socket."""
         if self.transport.is_closing():  # what TLS still had: nobody can be answered
             return
+        if self._held.lacking_bytes:
+            joined = self._held.joined(data)
+            if joined is None:
+                return
+            data = joined
         cycle: object = self.cycle  # None before the first request, whatever uvicorn declares
         if (
             self._between
@@ -82,16 +96,35 @@ class DataPlaneProtocol(BoundedProtocol):
             and not self.flow.write_paused
             and self._too_much is None
             and self._discarded_bytes < 0
+            and self._at_once(data)
         ):
-            end = data.find(END, 0, HEAD_BYTES) + len(END)
-            head = data[:end]
-            known = self._find(head)
-            if known is None:
-                self._head = head
-            elif known[1] == len(data) - end:
-                self._kept_bytes = 0
-                self._ask(data[end:], known[0], True)
-                return
+            return
+        self._read(data)
+
+    def _at_once(self, data: bytes) -> bool:
+        """Answer a request whose head is known, or hold one that is not whole; False if the parser must read it."""
+        end = data.find(END, 0, HEAD_BYTES) + len(END)
+        head = data[:end]
+        known = self._find(head)
+        if known is None:
+            self._head = head
+            body_bytes = self._announced(head)
+        else:
+            body_bytes = known[1]
+        lacking_bytes = end + body_bytes - len(data)
+        if known is not None and not lacking_bytes:
+            self._kept_bytes = 0
+            self._ask(data[end:], known[0], True)
+            return True
+        if 0 < body_bytes <= self._held_bytes and lacking_bytes > 0:
+            self._held.hold(data, lacking_bytes)
+            return True
+        return False
+
+    def _read(self, data: bytes) -> None:
+        """Have bytes parsed; a request that is not whole with them goes the long way."""
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self._body is not None:
             self._go_the_long_way(self._body)
@@ -130,13 +163,14 @@ class DataPlaneProtocol(BoundedProtocol):
     def on_message_complete(self) -> None:
         """The end of a request."""
         self._between = True
+        head, self._head = self._head, b""
         if self._body is None:
             super().on_message_complete()
             return
         body, self._body = self._body, None
         keep_alive = self.parser.should_keep_alive()
         if keep_alive:
-            self._worker.known_heads.learn(self._head, self.headers, len(body))
+            self._worker.known_heads.learn(head, self.headers, len(body))
         self._ask(body, self.headers, keep_alive)
 
     def send_400_response(self, msg: str) -> None:
@@ -149,12 +183,19 @@ class DataPlaneProtocol(BoundedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._body = None
+        self._held.close()
         self._cancel_idle_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The worker stops: a request that has begun is answered, the connection is closed then or now."""
+        self._held.let_go()
+        super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it has been idle for long enough; else look again later."""
         self.timeout_keep_alive_task = None
+        self._held.let_go()
         if self._answering():
             return  # its answer starts the timer
         left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()

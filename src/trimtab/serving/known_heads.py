@@ -20,6 +20,8 @@ from trimtab.serving.wire import Headers
 
 HEAD_BYTES = 1 << 10  # longer ones are parsed each time
 END = b"\r\n\r\n"
+_LENGTH = b"\r\ncontent-length:"
+_DIGITS = 10
 _HEADS = 256
 _HEADERS = 32  # of one head: many short ones take more memory than their bytes
 _EMPTIED_EACH_S = 1.0  # at most: heads that differ each time would drive out all others, and take time to keep
@@ -38,6 +40,7 @@ class KnownHeads:
 
     def __init__(self, address: bytes, clock: Callable[[], float] = monotonic) -> None:
         self._request_line = b"POST %b HTTP/1.1" % address
+        self._start = self._request_line + b"\r\n"
         self._known: dict[bytes, Known] = {}
         self._clock = clock
         self._emptied_s = clock() - _EMPTIED_EACH_S
@@ -45,6 +48,20 @@ class KnownHeads:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def announced(self, head: bytes) -> int:
+        """Of a head that is not known: how many bytes of a body seem to follow, 0 if that is not plain.
+
+        It is a hint for when to read, and nothing else may rest on it: the parser alone decides.
+        """
+        if not head.startswith(self._start):
+            return 0
+        lines = head.lower()
+        start = lines.find(_LENGTH)
+        if start < 0 or b"\r\nexpect:" in lines:  # that client waits for us
+            return 0
+        digits = lines[start + len(_LENGTH) : lines.find(b"\r\n", start + len(_LENGTH))].strip(b" \t")
+        return int(digits) if digits.isdigit() and len(digits) < _DIGITS else 0
 
     def learn(self, head: bytes, headers: Headers, body_bytes: int) -> None:
         """Keep a head, if it is one of those that are kept.

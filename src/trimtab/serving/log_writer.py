@@ -93,7 +93,7 @@ class LogWriter:
         at_ms = [record[4] // 1000 for record in records]
         ids = prediction_ids(at_ms, self._worker, live.header.number, offsets)
         if not self._waiting:
-            self._loop.call_soon(self._commit)
+            self._loop.call_soon(self.commit)
         self._waiting.append(then)
         return ids
 
@@ -105,19 +105,19 @@ class LogWriter:
     def turn(self) -> None:
         """Called now and then: ends a segment that has grown old."""
         if self._live is not None and time.monotonic() - self._live.born_s > self._policy.segment_age_s:
-            self._commit()
+            self.commit()
             self._end_segment()
 
     async def seal(self) -> None:
         """Seal everything written so far; the next record begins a new segment."""
-        self._commit()
+        self.commit()
         self._end_segment()
         if self._seals:
             await asyncio.wait(self._seals)
 
     async def close(self) -> None:
         """Commit, seal and stop."""
-        self._commit()
+        self.commit()
         self._end_segment()
         await asyncio.to_thread(self._keeper.stop)
 
@@ -132,7 +132,8 @@ class LogWriter:
         self._live = LiveSegment(fd, path, header, len(header.encode()), now_s)
         return self._live
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Write what was taken; at the end of the turn it would be written anyway."""
         if not self._waiting:
             return
         data, count, waiting = b"".join(self._pending), self._pending_records, self._waiting
@@ -181,7 +182,7 @@ class LogWriter:
     def _abandon(self, live: LiveSegment) -> None:
         """A file that the disk did not flush gets no more records."""
         if live is self._live:
-            self._commit()
+            self.commit()
             self._end_segment()
 
     def _say(self, text: str) -> None:

@@ -32,6 +32,10 @@ class Takes(Protocol):
         """Take records: their ids; `then` is told, later, that they are written."""
         ...
 
+    def commit(self) -> None:
+        """Write at once what was taken, instead of at the end of the turn."""
+        ...
+
 
 @dataclass(frozen=True)
 class Answers:
