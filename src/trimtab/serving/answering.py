@@ -27,6 +27,7 @@ from trimtab.serving.shadowing import Answers, Shadowing, Takes
 from trimtab.serving.wire import Row
 
 _BATCH_ROWS = 256  # of small requests that are answered together; a request is never divided
+_MANY_ROWS = 64  # of a request that is answered at once, while what was decoded is in the processor's caches
 _NOTHING: Without = ([], {}, [])
 _REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
 
@@ -66,11 +67,15 @@ class Answering:
         self._shadowing = Shadowing(log, self._unscored)
 
     def submit(self, ticket: Ticket) -> None:
-        """Answer a request with all others of this turn of the event loop.
+        """Answer a request with all others of this turn of the event loop; one of many rows alone, and at once.
 
         Together they cost one look-up, one call of each model, and one write. A slow model is called with the more
         rows the busier the worker is, a quick one loses nothing: nobody waits for a batch to fill.
         """
+        if len(ticket.rows) >= _MANY_ROWS:
+            self._answer([ticket])
+            self._log.commit()
+            return
         if not self._waiting:
             self._loop.call_soon(self._answer_all)
         self._waiting.append(ticket)
