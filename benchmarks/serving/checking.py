@@ -37,7 +37,7 @@ def check(name: str, server: Server, url: str, folder: Path) -> None:
 
 
 def unscored(server: Server, url: str) -> dict[str, float]:
-    """Of Trimtab's rows, the share that the canary had not scored when the answer left: work that was not done."""
+    """Of Trimtab's rows, the share that the canary was to answer, and the champion did in its place."""
     if server.path != PREDICT:
         return {}
     with urllib.request.urlopen(url.removesuffix(PREDICT) + "/metrics", timeout=30) as response:

@@ -102,10 +102,10 @@ def lines(rounds: Rounds, chosen: Mapping[str, Server]) -> list[str]:
 
 
 def unscored(rounds: Rounds, chosen: Mapping[str, Server]) -> str:
-    """Where a canary was too slow to score each row, in words; "" if nowhere."""
+    """Where the champion had to answer in the canary's place, in words; "" if nowhere."""
     shares = {name: median(rounds[name], "unscored") for name in chosen if "unscored" in rounds.get(name, [{}])[0]}
     said = ", ".join(f"{share:.1%} ({name})" for name, share in shares.items() if share > 0)
-    return said and f"Rows that the canary had not scored when the answer left: {said}."
+    return said and f"Rows that the canary was to answer, and the champion did: {said}."
 
 
 def targets(rounds: Rounds, chosen: Mapping[str, Server]) -> dict[str, bool]:

@@ -5,11 +5,13 @@
 `by hand` is the floor: a raw ASGI application on uvicorn that parses the request, calls the model (LightGBM's
 `Booster.predict` of 200 trees; `predict_proba` of scikit-learn's random forest of 100 trees, or of its logistic
 regression, on one job) and does nothing else, its garbage collector frozen after load. `trimtab` has everything
-on: a canary on a tenth of the keys (which, as always, scores every row beside the champion), a record of each
-answer in the log before it leaves, and metrics; `views` reads its 20 features from two views in the online store
-instead of the request; `fsync` has each record reach the disk before its answer leaves; without a model's name it
-is LightGBM's. One row a request where no other number is named; one worker, 16 connections, load by wrk on the
-same machine. All take turns, each round in new processes; the median round is compared.
+on: a canary on a tenth of the keys, a record of each answer in the log before it leaves, and metrics. Each row is
+scored by the release that answers it; what the other one would have said is computed when the log is compacted
+(decision 0012), which is no part of this but of `python -m benchmarks.serving.pairing`. `views` reads its 20
+features from two views in the online store instead of the request; `fsync` has each record reach the disk before
+its answer leaves; without a model's name it is LightGBM's. One row a request where no other number is named; one
+worker, 16 connections, load by wrk on the same machine. All take turns, each round in new processes; the median
+round is compared.
 
 Before and after each measurement a hundred of the requests are sent, and each answer must be 200 and hold the
 model's own scores; a status of 400 or more, a broken connection or a timeout in between makes the round void too,
