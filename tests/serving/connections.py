@@ -122,8 +122,8 @@ class Served:
         self._state = ServerState()
         self._state.default_headers = [(b"date", b"today")]
 
-    def connect(self) -> Connection:
-        made = Connection(self._config, self._state, {})
+    def connect(self, kind: type[Connection] = Connection) -> Connection:
+        made = kind(self._config, self._state, {})
         made.line = Line()
         made.connection_made(made.line)
         return made

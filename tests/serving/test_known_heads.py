@@ -39,13 +39,14 @@ def test_a_known_head_is_parsed_once_by_all_connections(tmp_path: Path) -> None:
 def test_no_byte_less_and_no_byte_more(tmp_path: Path) -> None:
     async def ask(server: Served) -> None:
         client, whole = server.connect(), request()
+        body_at = len(whole) - len(BODY)
         assert score(await client.read(whole)) == [2.0]
         for cut in range(1, len(whole)):
             assert await client.read(whole[:cut]) == []
             assert score(await client.read(whole[cut:])) == [2.0]
-            assert client.parsed == 1 + cut
+            assert client.parsed == min(1 + cut, body_at)  # what lacks some of its body is held (test_held_back.py)
         assert score(await client.read(whole)) == [2.0]
-        assert client.parsed == len(whole)  # between messages again, it need not be parsed
+        assert client.parsed == body_at  # between messages again, it need not be parsed
         assert score(await client.read(whole + whole[:30])) == [2.0]
         assert score(await client.read(whole[30:])) == [2.0]
         assert score(await client.read(whole + b"\r\n")) == [2.0]

@@ -1,4 +1,4 @@
-"""Bytes that are nearly a known head are answered as by a worker that parses every request."""
+"""Bytes that are nearly a known head are answered as by a worker that parses every request, each read at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.serving.client import PREDICT
-from tests.serving.connections import BODY, Served, asking, request, served
+from tests.serving.connections import BODY, Connection, Served, asking, request, served
 
 from trimtab.serving.known_heads import KnownHeads
 
@@ -22,6 +22,14 @@ class Forgetful(KnownHeads):
 
     def learn(self, head: bytes, headers: Sequence[tuple[bytes, bytes]], body_bytes: int) -> None:
         pass
+
+
+class Hasty(Connection):
+    """Reads what comes when it comes."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._held.let_go()
 
 
 BITS = [
@@ -61,10 +69,20 @@ def test_near_a_known_head_all_is_answered_as_by_the_parser(tmp_path: Path) -> N
             for _ in range(2):  # what is learned the first time is known the second time
                 found += [await client.read(*some) for some in ([parts] if at_once else [[part] for part in parts])]
                 found += [await client.read(request())]
+            client._held.let_go()
+            found += [await client.read()]
             told.append((found, client.line.closing, client.line.paused, client._kept_bytes))
             parsed[name] += client.parsed
             client.connection_lost(None)
         assert told[0] == told[1]
+        hasty = forgetful.connect(Hasty)
+        sent = [request(), *([*parts, request()] * 2)]
+        at_read = [one for part in sent for one in await hasty.read(part)]
+        held = [one for some in told[0][0] for one in some]
+        assert hasty.line.closing == told[0][1]
+        # What is no HTTP overtakes what has no answer yet, and nothing is answered behind it.
+        assert at_read[-1:] == held[-1:] if hasty.line.closing else at_read == held
+        hasty.connection_lost(None)
 
     with asyncio.Runner() as runner:
         knowing, forgetful = served(tmp_path / "a"), served(tmp_path / "b", heads=Forgetful(ADDRESS))

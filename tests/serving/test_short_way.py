@@ -65,9 +65,9 @@ def test_both_ways_answer_alike(one_worker: ServerProcess) -> None:
         connection.sendall(request())
         [short] = answers(connection, 1)
         whole = request()
-        for part in (whole[:-5], whole[-5:]):  # a body in two pieces goes the long way
+        for part in (whole[:-5], whole[-5:]):  # a body that comes slowly goes the long way
             connection.sendall(part)
-            time.sleep(0.05)
+            time.sleep(0.3)
         [long] = answers(connection, 1)
     told = [(status, sorted(headers), msgspec.json.decode(body)) for status, headers, body in (short, long)]
     for *_, answer in told:
@@ -79,11 +79,20 @@ def test_both_ways_answer_alike(one_worker: ServerProcess) -> None:
 def test_a_request_in_two_pieces(one_worker: ServerProcess, cut: int) -> None:
     one_worker.ready("one")
     with connected(one_worker) as connection:
-        for _ in range(3):
+        for wait_s in (0.03, 0.03, 0.2, 0.03):  # it is held for 0.1 s
             connection.sendall(request()[:cut])
-            time.sleep(0.03)
+            time.sleep(wait_s)
             connection.sendall(request()[cut:])
             assert scores(answers(connection, 1)) == [2.0]
+
+
+def test_a_client_that_ends_in_the_middle_of_a_body(one_worker: ServerProcess) -> None:
+    one_worker.ready("one")
+    for _ in range(2):
+        with connected(one_worker) as connection:
+            connection.sendall(request()[:-5])
+            connection.shutdown(socket.SHUT_WR)
+            assert closed(connection)
 
 
 def test_pipelined_requests_of_both_ways_keep_their_order(one_worker: ServerProcess) -> None:

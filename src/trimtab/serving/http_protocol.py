@@ -27,37 +27,10 @@ from trimtab.serving.bounded_protocol import BoundedProtocol, encoded
 from trimtab.serving.held_back import HELD_BYTES, HeldBack
 from trimtab.serving.known_heads import END, HEAD_BYTES
 from trimtab.serving.problem import Problem, problem_of
+from trimtab.serving.short_request import ShortRequest
 from trimtab.serving.wire import Headers
 
 _SLACK_S = 1.0  # by which a connection may idle for longer than it should: a timer for each request costs 2 µs
-
-
-class _Silent:
-    """In place of the event that an ASGI task would wait for."""
-
-    def set(self) -> None:
-        """Nobody waits."""
-
-
-class _Pending:
-    """A request on the short way: its reply, and what uvicorn wants to know of a request."""
-
-    __slots__ = ("_connection", "disconnected", "keep_alive", "response_complete")
-
-    message_event = _Silent()
-    body = b""
-
-    def __init__(self, connection: DataPlaneProtocol, keep_alive: bool) -> None:
-        self._connection = connection
-        self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
-
-    def __call__(self, found: Problem | bytes) -> None:
-        """The answer. It is sent once, whatever comes later."""
-        if not self.response_complete:
-            self.response_complete = True
-            self._connection.answer(found, self.keep_alive)
 
 
 class DataPlaneProtocol(BoundedProtocol):
@@ -215,8 +188,8 @@ class DataPlaneProtocol(BoundedProtocol):
 
     def _ask(self, body: bytes, headers: Headers, keep_alive: bool) -> None:
         """Have a request answered on the short way."""
-        pending = _Pending(self, keep_alive)
-        self.cycle = pending  # type: ignore[assignment]  # uvicorn asks it for what _Pending has
+        pending = ShortRequest(self, keep_alive)
+        self.cycle = pending  # type: ignore[assignment]  # uvicorn asks it for what this has
         try:
             self._worker.predict_short(body, headers, pending)
         except Exception as error:  # the event loop would drop the connection without a word

@@ -60,7 +60,9 @@ def records(
     request: Any = rows.sent.records if isinstance(rows.sent, TypedRows) else rows.sent
     columns = (rows.keys, rows.at_us, request, values, ages_us, scores)
     names = (repeat(system), answering, repeat(generation))
-    return list(zip(*names, *columns, beside, latency_us, strict=False))  # what is repeated has no end
+    found = list(zip(*names, *columns, beside, latency_us, strict=False))  # what is repeated has no end
+    assert len(found) == len(rows.sent), "a row would go without a record"
+    return found
 
 
 def _seen(answering: Sequence[str], blocks: Mapping[str, FeatureBlock]) -> tuple[list[Any], list[Any]]:
