@@ -76,7 +76,11 @@ def test_tables_say_what_lightgbm_says(settings: dict[str, Any]) -> None:
     assert tables is not None
     x = matrix(600, 2, holes=0.2)
     x[:40] = np.random.default_rng(3).choice([0.0, -0.0, 1e-40, np.inf, -np.inf, 1e300, np.nan], size=(40, COLUMNS))
-    assert tables.predict(x).tobytes() == np.asarray(booster.predict(x, num_threads=1)).tobytes()
+    whole = np.asarray(booster.predict(x, num_threads=1))
+    assert tables.predict(x).tobytes() == whole.tobytes()
+    for rows in (1, 5, 24, 25):  # of few rows all columns are looked up at once
+        parts = [tables.predict(x[at : at + rows]) for at in range(0, 600, rows)]
+        assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
 @pytest.mark.parametrize("settings", NOT_COVERED.values(), ids=NOT_COVERED)
@@ -88,10 +92,12 @@ def test_what_tables_do_not_cover_the_library_answers(settings: dict[str, Any]) 
     assert NativeBooster(text).predict(x).tobytes() == np.asarray(booster.predict(x, num_threads=1)).tobytes()
 
 
-def test_a_few_rows_are_left_to_the_library() -> None:
-    tables = batch_tables(trained(objective="binary").model_to_string().encode())
-    assert tables is not None
-    assert [tables.pays(rows) for rows in (1, 31, 32, 100)] == [False, False, True, True]
+def test_a_few_rows_are_left_to_the_library_and_a_few_more_of_a_model_of_few_trees() -> None:
+    large = batch_tables(trained(objective="binary", trees=5 * COLUMNS).model_to_string().encode())
+    small = batch_tables(trained(objective="binary", trees=2).model_to_string().encode())
+    assert large is not None and small is not None
+    assert [large.pays(rows) for rows in (1, 5, 6, 32)] == [False, False, True, True]
+    assert [small.pays(rows) for rows in (1, 6, 31, 32)] == [False, False, False, True]
 
 
 def test_a_score_of_certainty_is_zero_and_no_error() -> None:

@@ -61,7 +61,7 @@ def grown(chance: np.random.Generator, leaves: int) -> Tree:
     rows=st.lists(
         st.lists(st.sampled_from([*SOME, math.nan]) | st.floats(-3, 3), min_size=COLUMNS, max_size=COLUMNS),
         min_size=1,
-        max_size=20,
+        max_size=40,
     ),
 )
 def test_sums_are_those_of_a_walk(seed: int, leaves: list[int], rows: list[list[float]]) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 MOST_LEAVES = 64
 _ROWS = 256  # at once: what is computed stays in the processor's cache
+_FEW = 24  # rows: up to here a call of numpy for each column costs more than what it computes
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class LeafTables:
         for one in nodes:
             by_column.setdefault(one[0], []).append(one)
         self._columns = [self._column(column, by_column[column]) for column in sorted(by_column)]
+        self._join()
 
     @property
     def size_bytes(self) -> int:
@@ -108,7 +110,9 @@ class LeafTables:
 
     def sums(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of the leaf values of each row; shape (rows,) of a matrix of shape (rows, columns)."""
-        parts = [self._sums(matrix[start : start + _ROWS]) for start in range(0, len(matrix), _ROWS)]
+        if 0 < len(matrix) <= _FEW and self._columns:
+            return self._added(self._left_of_few(matrix))
+        parts = [self._added(self._left(matrix[start : start + _ROWS])) for start in range(0, len(matrix), _ROWS)]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _column(self, column: int, nodes: Sequence[tuple[int, float, int, bool, int]]) -> _Column:
@@ -124,7 +128,41 @@ class LeafTables:
         np.bitwise_and.at(left, (np.full(int(right.sum()), -1), trees[right]), masks[right])
         return _Column(column, bounds, left)
 
-    def _sums(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _join(self) -> None:
+        """One table and one row of bounds for all columns; what stands in `_columns` becomes parts of them.
+
+        A bound is the complex number column + bound·i. Those are ordered by column first, and with NaN behind all
+        others, by column again.
+        """
+        tables = [one.left for one in self._columns]
+        self._all = np.concatenate(tables) if tables else np.empty((0, self._trees), self._bits)
+        ends = np.cumsum([len(one) for one in tables], dtype=np.int64)
+        numbers = np.arange(len(tables))
+        self._bounds = np.empty(len(self._all), complex)
+        self._bounds.real = np.append(np.repeat(numbers, [len(one) - 1 for one in tables]), numbers)
+        self._bounds.imag = np.concatenate(
+            [*(one.bounds[:-1] for one in self._columns), np.full(len(tables), np.nan)]
+        )
+        last = ends - 1  # of each column the row of NaN
+        self._places = np.append(np.delete(np.arange(len(self._all)), last), last)
+        self._looked_at = [one.column for one in self._columns]
+        starts = ends - [len(one) for one in tables]
+        self._columns = [
+            _Column(one.column, one.bounds, self._all[start:end])
+            for one, start, end in zip(self._columns, starts, ends, strict=True)
+        ]
+
+    def _left_of_few(self, matrix: NDArray[np.float64]) -> NDArray[Any]:
+        """What `_left` gives, of all columns in one call each."""
+        asked = np.empty((len(matrix), len(self._looked_at)), complex)
+        asked.real = np.arange(len(self._looked_at))
+        asked.imag = matrix[:, self._looked_at]
+        found = self._all.take(self._places.take(self._bounds.searchsorted(asked)), axis=0)
+        left: NDArray[Any] = np.bitwise_and.reduce(found, axis=1)
+        return left
+
+    def _left(self, matrix: NDArray[np.float64]) -> NDArray[Any]:
+        """By row and tree, a bit for each leaf that is not ruled out."""
         columns = np.ascontiguousarray(matrix.T)
         left = np.full((len(matrix), self._trees), ~self._bits(0), dtype=self._bits)
         found = np.empty_like(left)
@@ -132,6 +170,9 @@ class LeafTables:
             # "clip" has numpy write into `found` without a copy in between; all places are within the table.
             one.left.take(one.bounds.searchsorted(columns[one.column]), axis=0, out=found, mode="clip")
             left &= found
+        return left
+
+    def _added(self, left: NDArray[Any]) -> NDArray[np.float64]:
         by_tree = np.ascontiguousarray(left.T)
         first = by_tree & (~by_tree + self._bits(1))
         # A power of two as a floating point number: its exponent is the number of the bit.
