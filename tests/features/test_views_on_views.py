@@ -86,8 +86,8 @@ def test_it_is_both_functions_written_as_one(
     versions = HeldVersions(rows, cuts)
     newest = versions.newest
     # The parent is declared last, of another entity, and far stricter about age.
-    parent = view(cleaned, SOURCE.name, entity=("a", "b"), max_age=timedelta(microseconds=QUARTER_US))
-    child, one = own(view(ratio, "cleaned")), own(view(as_one, SOURCE.name))
+    parent = own(view(cleaned, SOURCE.name, entity=("a", "b"), max_age=timedelta(microseconds=QUARTER_US)))
+    child, one = own(view(ratio, parent.name)), own(view(as_one, SOURCE.name))
     stacked = own(view(rounded, child.name))
     built = bench(stores[0], versions, stacked, child, parent)
     plain = bench(stores[1], versions, one)

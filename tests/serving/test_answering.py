@@ -149,13 +149,14 @@ def test_requests_under_two_routes_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_a_batch_is_bounded_and_a_request_is_never_divided(tmp_path: Path) -> None:
+    """One of many rows is answered at once, before those that wait for the end of the turn."""
     route = serving("one")
-    sizes = [200, 50, 10, 300, 1]
+    sizes = [60, 200, 50, 63, 63, 20, 1, 300]
     requests = [Asked([{"row": f"{n}", "x": 1.0} for n in range(size)], route) for size in sizes]
     answer_all(tmp_path, [requests])
     [release] = route.releases
     assert isinstance(release, Counted)
-    assert release.calls == [250, 10, 300, 1]
+    assert release.calls == [200, 300, 256, 1]
 
 
 def test_one_wrong_row_fails_its_own_request(tmp_path: Path) -> None:
