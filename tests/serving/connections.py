@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 import msgspec
 import uvicorn
 from tests.serving.client import PREDICT
-from tests.serving.releases import SYSTEM
-from tests.serving.test_shedding import OneRoute
+from tests.serving.releases import SYSTEM, Adder
 from uvicorn.server import ServerState
 
 from trimtab.adapters.clock_system import SystemClock
 from trimtab.adapters.key_board_file import FileKeyFollower
+from trimtab.kernel.route import Route
 from trimtab.serving.access import Access
 from trimtab.serving.answering import Answering
 from trimtab.serving.http_protocol import DataPlaneProtocol
@@ -26,6 +26,7 @@ from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.predicting import Predicting
 from trimtab.serving.protocols.native_json import NativeJson
+from trimtab.serving.released import Serving
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.worker import Worker
 
@@ -109,6 +110,20 @@ def answers(data: bytes) -> list[Told]:
     return found
 
 
+class OneRoute:
+    """In place of `Released`: one route for ever, and a count of those who answer under it."""
+
+    def __init__(self) -> None:
+        self.serving = Serving(Route(SYSTEM, "one", (), 1), (Adder("one"),))
+
+    def enter(self) -> Serving:
+        self.serving.open += 1
+        return self.serving
+
+    def leave(self, serving: Serving) -> None:
+        serving.open -= 1
+
+
 class Served:
     """One worker, and its connections."""
 
@@ -134,7 +149,16 @@ async def served(
     folder: Path, *, heads: KnownHeads | None = None, keys: Path | None = None, limits: Limits | None = None
 ) -> AsyncIterator[Served]:
     log = LogWriter(SegmentFolder(folder), system=SYSTEM, worker=0, policy=LogPolicy(), report=lambda _: None)
-    metrics, route, limits = Metrics(), OneRoute(), limits or Limits(body_bytes=5000)
+    worker = worker_of(log, OneRoute(), limits or Limits(body_bytes=5000), keys)
+    if heads is not None:
+        worker.known_heads = heads
+    yield Served(worker)
+    await log.close()
+
+
+def worker_of(log: LogWriter, route: OneRoute, limits: Limits, keys: Path | None = None) -> Worker:
+    """A worker that answers under one route for ever."""
+    metrics = Metrics()
     predicting = Predicting(
         SYSTEM,
         released=route,  # type: ignore[arg-type]
@@ -143,7 +167,7 @@ async def served(
         limits=limits,
     )
     follower = None if keys is None else FileKeyFollower(keys)
-    worker = Worker(
+    return Worker(
         SYSTEM,
         released=route,  # type: ignore[arg-type]
         predicting=predicting,
@@ -153,10 +177,6 @@ async def served(
         wires=[NativeJson(SYSTEM)],
         access=Access(follower, clock=SystemClock(), report=lambda _: None),
     )
-    if heads is not None:
-        worker.known_heads = heads
-    yield Served(worker)
-    await log.close()
 
 
 def drive(folder: Path, ask: Callable[[Served], Coroutine[Any, Any, None]], **options: Any) -> None:

@@ -7,39 +7,17 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.serving.releases import SYSTEM, Adder
+from tests.serving.connections import OneRoute, worker_of
+from tests.serving.releases import SYSTEM
 
-from trimtab.adapters.clock_system import SystemClock
-from trimtab.kernel.route import Route
-from trimtab.serving.access import Access
-from trimtab.serving.answering import Answering
 from trimtab.serving.asgi import headers_of
 from trimtab.serving.limits import Limits
 from trimtab.serving.log_writer import LogPolicy, LogWriter, Then
-from trimtab.serving.metrics import Metrics
-from trimtab.serving.predicting import Predicting
 from trimtab.serving.problem import Problem
-from trimtab.serving.protocols.native_json import NativeJson
-from trimtab.serving.released import Serving
 from trimtab.serving.segment import Record
 from trimtab.serving.segment_folder import SegmentFolder
-from trimtab.serving.worker import Worker
 
 BODY = json.dumps({"instances": [{"row": "k", "x": 1.0}]}).encode()
-
-
-class OneRoute:
-    """In place of `Released`: one route for ever, and a count of those who answer under it."""
-
-    def __init__(self) -> None:
-        self.serving = Serving(Route(SYSTEM, "one", (), 1), (Adder("one"),))
-
-    def enter(self) -> Serving:
-        self.serving.open += 1
-        return self.serving
-
-    def leave(self, serving: Serving) -> None:
-        serving.open -= 1
 
 
 class HeldLog(LogWriter):
@@ -55,25 +33,8 @@ def test_what_waits_is_bounded_in_number_and_in_time(tmp_path: Path) -> None:
     async def drive() -> None:
         log = HeldLog(SegmentFolder(tmp_path), system=SYSTEM, worker=0, policy=LogPolicy(), report=lambda _: None)
         log.held = []
-        metrics, route = Metrics(), OneRoute()
-        limits = Limits(waiting=3, answer_s=0.1)
-        predicting = Predicting(
-            SYSTEM,
-            released=route,  # type: ignore[arg-type]
-            answering=Answering(SYSTEM, log=log, clock=SystemClock(), metrics=metrics, mode="now"),
-            metrics=metrics,
-            limits=limits,
-        )
-        worker = Worker(
-            SYSTEM,
-            released=route,  # type: ignore[arg-type]
-            predicting=predicting,
-            metrics=metrics,
-            exposed=lambda: b"",
-            limits=limits,
-            wires=[NativeJson(SYSTEM)],
-            access=Access(None, clock=SystemClock(), report=lambda _: None),
-        )
+        route = OneRoute()
+        worker = worker_of(log, route, Limits(waiting=3, answer_s=0.1))
         told: list[list[Problem | bytes]] = [[] for _ in range(6)]
         for replies in told[:5]:
             worker.predict_short(BODY, [], replies.append)

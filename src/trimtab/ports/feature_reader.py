@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trimtab.kernel.canonical import Json, JsonMap
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,27 @@ class PartBlock(FeatureBlock):
     whole: FeatureBlock = field(kw_only=True)
 
 
-class _Picked(Sequence[T]):
+class _Picked(Sequence[_T]):
     """Some of a sequence, taken when they are looked at: a model of numbers does not look at values one by one."""
 
-    def __init__(self, whole: Sequence[T], places: Sequence[int]) -> None:
+    def __init__(self, whole: Sequence[_T], places: Sequence[int]) -> None:
         self._whole, self._places = whole, places
 
     def __len__(self) -> int:
         return len(self._places)
 
     @overload
-    def __getitem__(self, index: int) -> T: ...
+    def __getitem__(self, index: int) -> _T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: slice) -> list[_T]: ...
 
-    def __getitem__(self, index: int | slice) -> T | list[T]:
+    def __getitem__(self, index: int | slice) -> _T | list[_T]:
         if isinstance(index, slice):
             return [self._whole[place] for place in self._places[index]]
         return self._whole[self._places[index]]
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[_T]:
         return map(self._whole.__getitem__, self._places)
 
 

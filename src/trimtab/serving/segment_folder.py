@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trimtab.kernel.errors import Corrupt, LogUnwritable
 from trimtab.serving.proofs import ProofFolder
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, Segment, footer, read_segment
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, footer, parse_segment
 
 _COUNTER, _SEALING = "segment.counter", "sealing.lock"
 _DIGITS = 20
@@ -153,15 +153,18 @@ class SegmentFolder:
         return True
 
     def _seal_orphan(self, fd: int, path: Path, done: Recovered) -> None:
+        data = path.read_bytes()
         try:
-            found = read_segment(path)
+            found = parse_segment(data, str(path), sealed=False)
         except Corrupt:
             path.rename(path.with_suffix(SET_ASIDE))
             done.corrupt.append(path.stem)
             return
         if found is None:
             path.unlink()
-        elif found.sealed:
+            return
+        self.sync()  # its number, which its writer may not have lived to bring to the disk
+        if found.sealed:
             os.fdatasync(fd)
             path.rename(path.with_suffix(SEALED))
             done.sealed.append(path.stem)
@@ -170,7 +173,7 @@ class SegmentFolder:
                 self._cut(fd, path, found.end)
                 done.torn.append(path.stem)
             count = len(found.frames)
-            self.seal(fd, path, end=found.end, count=count, digest=_digest(path, found))
+            self.seal(fd, path, end=found.end, count=count, digest=found.footer_digest(data[: found.end]))
             done.sealed.extend([path.stem] if count else [])
 
     def _cut(self, fd: int, path: Path, end: int) -> None:
@@ -196,11 +199,6 @@ class SegmentFolder:
             raise LogUnwritable(str(self.path), got="all 2**36 segment numbers are used up")
         os.pwrite(counter, str(number).zfill(_DIGITS).encode(), 0)
         return number
-
-
-def _digest(path: Path, found: Segment) -> bytes:
-    """What the footer of an orphan holds, in the format in which it was begun."""
-    return found.footer_digest(path.read_bytes()[: found.end])
 
 
 def _number(name: str) -> int:

@@ -98,7 +98,7 @@ def serve_worker(
         tracer: is told of sampled requests; None: nothing is traced.
     """
     # Rows of requests are freed by their counts of references: to look for cycles among them every 700 objects, as
-    # Python does by itself, takes a tenth of a batch's time.
+    # Python does by itself, takes a fourteenth of a batch's time.
     gc.set_threshold(_GARBAGE_OBJECTS)
     say = reporting.process()
     access = Access(keys, clock=clock, report=say.named("keys.unreadable"))
