@@ -46,8 +46,8 @@ from trimtab.serving.answering import Answering
 from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.proving import prove
+from trimtab.serving.record import Record
 from trimtab.serving.released import Serving
-from trimtab.serving.segment import Record
 from trimtab.web.report.explained import explained
 from trimtab.wiring.models import MODELS
 from trimtab.wiring.serving import open_loader

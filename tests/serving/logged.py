@@ -23,9 +23,9 @@ from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.moved_routes import MovedRoutes
 from trimtab.serving.pairing import Paired, Pairing, as_they_are
 from trimtab.serving.proving import Proved, prove
+from trimtab.serving.record import Record
 from trimtab.serving.retention import KEEP_EVERYTHING, Retention
 from trimtab.serving.sampling import Sampling
-from trimtab.serving.segment import Record
 
 NOW = datetime(2013, 5, 1, tzinfo=UTC)
 SINCE = datetime(2013, 4, 1, 23, 59, tzinfo=UTC)

@@ -25,7 +25,8 @@ from trimtab.ports.prediction_log import PredictionLog
 from trimtab.serving.compactor import Compactor
 from trimtab.serving.log_reader import FRAME_SCHEMA, TABLE
 from trimtab.serving.log_writer import LogPolicy, LogWriter
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Plain
+from trimtab.serving.record import Plain
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE
 from trimtab.serving.segment_folder import SegmentFolder
 
 NOW = datetime(2013, 5, 1, tzinfo=UTC)

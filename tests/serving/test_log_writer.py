@@ -11,7 +11,8 @@ import pytest
 from trimtab.kernel.errors import InvalidValue, LogUnwritable
 from trimtab.kernel.prediction_id import parse_prediction_id
 from trimtab.serving.log_writer import LogPolicy, LogWriter
-from trimtab.serving.segment import LIVE, SEALED, Record, Segment, read_segment
+from trimtab.serving.record import Record
+from trimtab.serving.segment import LIVE, SEALED, Segment, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
 

@@ -20,9 +20,9 @@ from trimtab.serving.explain import told_of
 from trimtab.serving.log_reader import FRAME_SCHEMA, TABLE, frame_of_predictions
 from trimtab.serving.moved_routes import MovedRoutes
 from trimtab.serving.pairing import Pairing
+from trimtab.serving.record import Record
 from trimtab.serving.retention import Retention
 from trimtab.serving.sampling import compared_generations
-from trimtab.serving.segment import Record
 
 ALONE = Route(SYSTEM, "champion", (), 1)
 WITH_CANARY = replace(ALONE, canary=Canary("canary", BUCKETS // 2, "adder/00001"))

@@ -25,10 +25,11 @@ from trimtab.kernel.prediction_id import BATCH_WORKER, PredictionId, parse_predi
 from trimtab.ports.journal import Journal, Unit
 from trimtab.serving.batch_part import BatchLog
 from trimtab.serving.log_reader import TABLE
+from trimtab.serving.record import Record
 from trimtab.serving.recorded_keys import RecordedKeys
 from trimtab.serving.retention import Retention
 from trimtab.serving.sampling import compared_generations
-from trimtab.serving.segment import SEALED, Record
+from trimtab.serving.segment import SEALED
 
 HALF = Retention(sample=0.5)
 

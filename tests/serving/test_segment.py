@@ -11,15 +11,8 @@ from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import Corrupt
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import parse_prediction_id
-from trimtab.serving.segment import (
-    FORMAT,
-    Header,
-    Record,
-    encode_record,
-    footer,
-    frame,
-    parse_segment,
-)
+from trimtab.serving.record import Record, encode_record
+from trimtab.serving.segment import FORMAT, Header, footer, frame, parse_segment
 from trimtab.stats.merkle import merkle_root
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -73,7 +66,7 @@ def test_what_was_written_is_read(header: Header, records: list[Record], sealed:
     assert found is not None
     assert (found.header, found.torn_bytes, found.sealed) == (header, 0, sealed)
     assert [fields(one) for one in found.predictions()] == records
-    for (offset, _), one in zip(found.frames, found.predictions(), strict=True):
+    for (offset, _), one in zip(found.records, found.predictions(), strict=True):
         place = parse_prediction_id(one.id)
         assert (place.at_ms, place.segment_name, place.offset) == (one.at_us // 1000, header.name, offset)
 
@@ -89,7 +82,7 @@ def test_cut_anywhere_a_live_segment_gives_a_prefix_and_reports_the_rest(
         assert found is None
     else:
         assert found is not None
-        count = len(found.frames)
+        count = len(found.records)
         assert [fields(one) for one in found.predictions()] == records[:count]
         assert found.end + found.torn_bytes == cut
         assert found.end == len(written(header, records[:count], sealed=False))
@@ -120,7 +113,7 @@ def test_any_byte_flipped_in_a_live_segment_is_found_or_reported_as_torn(
     if found is None:
         return
     assert found.torn_bytes > 0
-    assert [fields(one) for one in found.predictions()] == records[: len(found.frames)]
+    assert [fields(one) for one in found.predictions()] == records[: len(found.records)]
 
 
 @given(HEADERS, st.lists(RECORDS, min_size=1, max_size=4), st.data())
@@ -149,7 +142,7 @@ def test_zeros_behind_the_last_record_are_a_torn_tail() -> None:
     data = header.encode() + frame(b"\x90")
     found = parse_segment(data + bytes(5000), "here", sealed=False)
     assert found is not None
-    assert (len(found.frames), found.torn_bytes) == (1, 5000)
+    assert (len(found.records), found.torn_bytes) == (1, 5000)
 
 
 def with_format(number: int) -> bytes:

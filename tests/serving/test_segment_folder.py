@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, encode_record, frame, read_segment
+from trimtab.serving.record import encode_record
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, frame, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
 RECORD = encode_record(("s", "r", 1, "k", 0, {}, [], [], 0.5, 0))
@@ -51,7 +52,7 @@ def test_orphans_are_sealed_and_the_living_left_alone(tmp_path: Path) -> None:
     assert names(folder, LIVE) == [living.name]
     sealed = read_segment(tmp_path / f"{dead}{SEALED}")
     assert sealed is not None
-    assert len(sealed.frames) == 3
+    assert len(sealed.records) == 3
     assert not list(tmp_path.glob(f"{empty}*"))
     os.close(fd)
     assert folder.seal_orphans().sealed == [living.name]
@@ -67,7 +68,7 @@ def test_a_torn_tail_is_cut_and_kept_aside(tmp_path: Path, kept: int) -> None:
     assert (done.sealed, done.torn) == ([name], [name])
     sealed = read_segment(tmp_path / f"{name}{SEALED}")
     assert sealed is not None
-    assert [payload for _, payload in sealed.frames] == [RECORD]
+    assert [payload for _, payload in sealed.records] == [RECORD]
     assert (tmp_path / f"{name}.torn").read_bytes() == tail
 
 

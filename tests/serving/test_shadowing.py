@@ -23,8 +23,9 @@ from trimtab.serving.answer import Answer
 from trimtab.serving.answering import Answering
 from trimtab.serving.log_writer import LogPolicy, LogWriter, Then
 from trimtab.serving.metrics import Metrics
+from trimtab.serving.record import Record
 from trimtab.serving.released import Serving
-from trimtab.serving.segment import LIVE, Record, read_segment
+from trimtab.serving.segment import LIVE, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
 Drive = Callable[["Worker"], Awaitable[None]]

@@ -14,7 +14,7 @@ from trimtab.serving.asgi import headers_of
 from trimtab.serving.limits import Limits
 from trimtab.serving.log_writer import LogPolicy, LogWriter, Then
 from trimtab.serving.problem import Problem
-from trimtab.serving.segment import Record
+from trimtab.serving.record import Record
 from trimtab.serving.segment_folder import SegmentFolder
 
 BODY = json.dumps({"instances": [{"row": "k", "x": 1.0}]}).encode()

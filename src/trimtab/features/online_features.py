@@ -28,7 +28,7 @@ from trimtab.kernel.errors import NotFound, OnlineStoreUnavailable, RequestInval
 from trimtab.kernel.moment import duration_us, from_us
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.online_store import OnlineReader
-from trimtab.ports.typed_rows import TypedRows
+from trimtab.ports.typed_rows import SomeCells, TypedRows
 
 Cells = list[list[Json]]  # per row, the values of one view
 Ages = list[int | None]
@@ -217,11 +217,13 @@ def _slice(
 
 def _sliced(rows: TypedRows, fields: slice) -> FeatureBlock:
     """Features that are numbers of the request as they are."""
-    values = [cells[fields] for cells in rows.cells]
-    size = len(values) * len(values[0]) if values else 0
-    numbers = np.fromiter(chain.from_iterable(values), np.float64, size).reshape(len(values), -1)
-    missing = np.isnan(numbers).any()  # a null becomes NaN, and nothing else that a request can hold does
-    return FeatureBlock(values, [()] * len(values), numbers=None if missing else numbers)
+    values = SomeCells(rows.cells, fields)
+    width = fields.stop - fields.start
+    numbers = np.fromiter(chain.from_iterable(values), np.float64, len(values) * width).reshape(-1, width)
+    ages_us = [()] * len(values)
+    if np.isnan(numbers).any():  # a null becomes NaN, and nothing else that a request can hold does
+        return FeatureBlock(values, ages_us)
+    return FeatureBlock(values, ages_us, numbers=numbers, sent=fields)
 
 
 def _stored(view: FeatureView | Aggregation, version: str, width: int) -> _Stored:

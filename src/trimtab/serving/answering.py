@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 from trimtab.kernel.errors import LogUnwritable, RequestInvalid
@@ -14,15 +15,16 @@ from trimtab.ports.served_release import ServedRelease
 from trimtab.ports.typed_rows import joined
 from trimtab.serving import recording, reporting
 from trimtab.serving.answer import Answer, Answered
+from trimtab.serving.block import Block
 from trimtab.serving.fallback_news import FallbackNews
 from trimtab.serving.falling_back import Asked, Failure, FallingBack, sound
 from trimtab.serving.log_writer import Then
 from trimtab.serving.metrics import Metrics
+from trimtab.serving.record import Record
 from trimtab.serving.recording import Rows
 from trimtab.serving.released import Serving
 from trimtab.serving.rows import ClockMode, instants, keys_of
 from trimtab.serving.scoring import Scored, Scoring, Without
-from trimtab.serving.segment import Record
 from trimtab.serving.shadowing import Answers, Shadowing, Takes
 from trimtab.serving.wire import Row
 
@@ -136,9 +138,13 @@ class Answering:
         shadowed: Answers | None = None
         # From here on nothing may fail: what is staged is recorded.
         ids = self._take(records, lambda refused: self._written(answered, refused, shadowed))
-        predictions = [
-            Answered(id, one[3], one[1], one[8], *less) for id, one, less in zip(ids, records, told, strict=True)
-        ]
+        if isinstance(records, Block):  # of rows that lack nothing
+            predictions = list(map(Answered, ids, records.keys, records.releases, records.scores, repeat([])))
+        else:
+            predictions = [
+                Answered(id, one[3], one[1], one[8], *less)
+                for id, one, less in zip(ids, records, told, strict=True)
+            ]
         if fallen:
             for index, kind in self._falling_back.recorded(champion.digest, records).items():
                 predictions[index].fallback = kind
@@ -220,7 +226,9 @@ def _latency_us(batch: Sequence[Ticket]) -> list[int]:
 
 
 def _told(records: Sequence[Record], scored: Mapping[str, Scored]) -> list[Without]:
-    """What each answer was given without: of most batches nothing, which is seen at once."""
+    """What each answer was given without: mostly nothing, which is seen at once; of a block it is known."""
+    if isinstance(records, Block):
+        return []
     numbers = all(one.block.numbers is not None and not one.release.view_names for one in scored.values())
     if numbers or not any(None in one[6] or None in one[7] for one in records):
         return [_NOTHING] * len(records)

@@ -22,13 +22,12 @@ from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 from trimtab.serving.log_reader import TABLE, prediction_of_row
 from trimtab.serving.log_writer import Then
+from trimtab.serving.record import Record, encode_record
 from trimtab.serving.segment import (
     SEALED,
     SET_ASIDE,
     Header,
-    Record,
     decode_header,
-    encode_record,
     footer,
     frame,
     parse_segment,

@@ -169,7 +169,7 @@ class Compactor:
         return 0 if pointer is None else int(pointer.value)
 
     def _batches(self, at: datetime, actor: str, corrupt: list[str]) -> Iterator[list[Segment]]:
-        """Sealed segments of this system in batches of about `batch_bytes`."""
+        """Sealed segments of this system in batches of about `batch_bytes`, each record counted by itself."""
         batch: list[Segment] = []
         size_bytes = 0
         for path in self._folder.files(SEALED):
@@ -182,7 +182,7 @@ class Compactor:
             if segment is None or segment.header.system != self._system:
                 continue
             batch.append(segment)
-            size_bytes += segment.end
+            size_bytes += segment.record_bytes
             if size_bytes >= self._batch_bytes:
                 yield batch
                 batch, size_bytes = [], 0
@@ -220,4 +220,4 @@ def _summary(segment: Segment, done: Parted) -> dict[str, Json]:
     name = segment.header.name
     kept: dict[str, Json] = {day.isoformat(): count for day, count in done.kept[name].items()}
     beside: dict[str, Json] = {"beside": done.beside[name]} if done.beside[name] else {}
-    return {"name": name, "rows": len(segment.frames), "kept": kept, "root": segment.merkle_root().hex(), **beside}
+    return {"name": name, "rows": len(segment.records), "kept": kept, "root": segment.merkle_root().hex(), **beside}

@@ -21,9 +21,9 @@ from trimtab.ports.feature_reader import FeatureBlock, merged, part
 from trimtab.ports.served_release import ServedRelease
 from trimtab.serving.fallback_news import FallbackNews
 from trimtab.serving.metrics import Metrics
+from trimtab.serving.record import Marked, Record
 from trimtab.serving.released import Serving
 from trimtab.serving.scoring import Scored
-from trimtab.serving.segment import Marked, Record
 
 NOT_FINITE = "model: a score that is not finite"
 

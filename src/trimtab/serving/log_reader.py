@@ -10,13 +10,22 @@ import msgspec
 import polars as pl
 
 from trimtab.kernel.canonical import JsonMap
-from trimtab.kernel.errors import Corrupt, NotFound
+from trimtab.kernel.errors import NotFound
 from trimtab.kernel.moment import from_us, to_us
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_frame, read_segment
+from trimtab.serving.segment import (
+    LIVE,
+    SEALED,
+    SET_ASIDE,
+    decode_header,
+    frame_offsets,
+    prediction,
+    read_segment,
+    record_at,
+)
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 
@@ -65,15 +74,10 @@ class LogReader:
             except FileNotFoundError:
                 continue
             head = decode_header(data, str(path))
-            if head is None or place.offset < head[1]:
+            if head is None:
                 return None
-            try:
-                payload = read_frame(data, place.offset, str(path))
-            except Corrupt:
-                if _is_frame(data, head[1], place.offset):
-                    raise
-                return None
-            return None if payload is None else prediction(head[0], place.offset, payload)
+            record = record_at(data, frame_offsets(data, head[1]), place.offset, str(path))
+            return None if record is None else prediction(head[0], place.offset, record)
         return None
 
     def _in_table(self, place: PredictionId) -> Prediction | None:
@@ -200,11 +204,3 @@ def prediction_of_row(row: dict[str, Any]) -> Prediction:
         cause=row.get("cause") or "",
         later=tuple((one["release"], one["score"]) for one in row.get("later") or ()),
     )
-
-
-def _is_frame(data: bytes, first: int, offset: int) -> bool:
-    """Whether a frame starts at `offset`, as the lengths of the frames before it say."""
-    start = first
-    while start < offset and start + 4 <= len(data):
-        start += 8 + int.from_bytes(data[start : start + 4], "little")
-    return start == offset

@@ -14,9 +14,11 @@ from itertools import accumulate
 from typing import Literal, TypeAlias, get_args
 
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
-from trimtab.kernel.prediction_id import prediction_ids
+from trimtab.kernel.prediction_id import consecutive_ids, prediction_ids
+from trimtab.serving.block import Block
 from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
-from trimtab.serving.segment import FRAME_BYTES, Record, encode_record, framed
+from trimtab.serving.record import Record, encode_record
+from trimtab.serving.segment import FRAME_BYTES, framed
 from trimtab.serving.segment_folder import SegmentFolder
 
 Mode: TypeAlias = Literal["write", "fsync"]
@@ -83,15 +85,18 @@ class LogWriter:
             LogUnwritable: the disk takes nothing.
             OverflowError: a record holds an integer beyond 64 bits.
         """
-        payloads = list(map(encode_record, records))
+        payloads = [records.encode()] if isinstance(records, Block) else list(map(encode_record, records))
         live = self._live or self._open()
         sizes = [len(one) + FRAME_BYTES for one in payloads]
         *offsets, end = accumulate(sizes, initial=live.size_bytes + self._pending_bytes)
         self._pending += framed(payloads)
         self._pending_bytes = end - live.size_bytes
-        self._pending_records += len(payloads)
-        at_ms = [record[4] // 1000 for record in records]
-        ids = prediction_ids(at_ms, self._worker, live.header.number, offsets)
+        self._pending_records += len(records)
+        number = live.header.number
+        if isinstance(records, Block):
+            ids = consecutive_ids(records.at_us // 1000, self._worker, number, offsets[0], len(records))
+        else:
+            ids = prediction_ids([one[4] // 1000 for one in records], self._worker, number, offsets)
         if not self._waiting:
             self._loop.call_soon(self.commit)
         self._waiting.append(then)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from operator import attrgetter
 
 from trimtab.kernel.prediction import Prediction
-from trimtab.serving.segment import encode_record
+from trimtab.serving.record import encode_record
 
 # A payload is an array of a Prediction's fields in their order. The id follows from its place; what was scored when
 # the record was compacted, was not logged.

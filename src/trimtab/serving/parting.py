@@ -53,16 +53,16 @@ def parted(
     written = frame.iter_rows(named=True)
     for segment, records, stays in found:
         faithful = [
-            kept and gives_back(next(written), payload)
-            for kept, (_, payload) in zip(stays, segment.frames, strict=True)
+            kept and gives_back(next(written), record)
+            for kept, (_, record) in zip(stays, segment.records, strict=True)
         ]
         _part(done, segment, records, stays, faithful)
     return done
 
 
-def gives_back(row: dict[str, Any], payload: bytes) -> bool:
+def gives_back(row: dict[str, Any], record: bytes) -> bool:
     """Whether a row of the table gives the bytes that were logged."""
-    return logged_form(prediction_of_row(row)) == payload
+    return logged_form(prediction_of_row(row)) == record
 
 
 def _part(
@@ -77,7 +77,7 @@ def _part(
     done.kept[name] = {day: count for day, count in counts.items() if count}
     if len(days) <= 1 and all(faithful):
         return
-    leaves = [leaf_hash(payload) for _, payload in segment.frames]
+    leaves = [leaf_hash(record) for _, record in segment.records]
     for day, places in days.items():
         proved = [place for place in places if faithful[place]]
         done.parts[day][name] = Part(
@@ -85,7 +85,7 @@ def _part(
             kept=tuple(place for place in places if stays[place]),
             other_form=tuple(place for place in places if stays[place] and not faithful[place]),
             left_out=tuple(
-                (segment.frames[place][0], records[place].at_us // 1000) for place in places if not stays[place]
+                (segment.records[place][0], records[place].at_us // 1000) for place in places if not stays[place]
             ),
             hashes=b"".join(pruned(leaves, proved)),
         )

@@ -15,7 +15,16 @@ from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 from trimtab.serving.log_reader import TABLE
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_frame
+from trimtab.serving.segment import (
+    LIVE,
+    SEALED,
+    SET_ASIDE,
+    Header,
+    decode_header,
+    frame_offsets,
+    prediction,
+    record_at,
+)
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import Whereabouts
 
@@ -60,17 +69,10 @@ class RecordedKeys:
                 data = path.read_bytes()
             except FileNotFoundError:
                 continue
-            for place in places:
-                with suppress(Corrupt):  # what cannot be read names nobody
-                    head = decode_header(data, str(path))
-                    if head is None or place.offset < head[1]:
-                        continue
-                    payload = read_frame(data, place.offset, str(path))
-                    if payload is None:
-                        continue
-                    record = prediction(head[0], place.offset, payload)
-                    if record.id == str(place):
-                        yield record
+            with suppress(Corrupt):  # what cannot be read names nobody
+                head = decode_header(data, str(path))
+                if head is not None:
+                    yield from _recorded(data, head, places, str(path))
             return
 
     def _in_table(self, places: dict[str, list[PredictionId]], system: str) -> dict[str, str]:
@@ -91,6 +93,18 @@ class RecordedKeys:
             pl.col("system") == system,
         )
         return dict(rows.select("id", "key").collect().iter_rows())
+
+
+def _recorded(
+    data: bytes, head: tuple[Header, int], places: Sequence[PredictionId], where: str
+) -> Iterator[Prediction]:
+    header, first = head
+    offsets = frame_offsets(data, first)
+    for place in places:
+        with suppress(Corrupt):
+            record = record_at(data, offsets, place.offset, where)
+            if record is not None and (found := prediction(header, place.offset, record)).id == str(place):
+                yield found
 
 
 def _day(place: PredictionId) -> date:

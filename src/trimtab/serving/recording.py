@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.typed_rows import TypedRows
+from trimtab.serving.block import Block
+from trimtab.serving.record import Record
 from trimtab.serving.scoring import Scored
-from trimtab.serving.segment import Record
 from trimtab.serving.wire import Row
 
 
@@ -31,8 +32,8 @@ def records(
     latency_us: Sequence[int],
     *,
     divided: bool,
-) -> list[Record]:
-    """A record of each row.
+) -> Sequence[Record]:
+    """A record of each row; all in a block if they need no more than that.
 
     Args:
         system: that answers.
@@ -49,14 +50,29 @@ def records(
         answering = [one if one in scored else champion for one in drawn]
     own = scored[champion]
     values, ages_us, scores, beside = own.block.values, own.block.ages_us, own.scores, repeat(())
+    alone = own.block.sent is not None and rows.asked is rows.sent  # without an instant of its own
     if others:
         said = {digest: one.scores for digest, one in scored.items()}
         scores = [said[digest][index] for index, digest in enumerate(answering)]
         blocks = {digest: one.block for digest, one in scored.items()}
         if any(one is not own.block for one in blocks.values()):
             values, ages_us = _seen(answering, blocks)
+            alone = False
         if not divided:
             beside = _beside(answering, said)  # type: ignore[assignment]
+            alone = False
+    if alone and isinstance(rows.sent, TypedRows):
+        return Block(
+            system,
+            generation,
+            rows.at_us[0],
+            sent=rows.sent,
+            keys=rows.keys,
+            features=own.block,
+            releases=answering,
+            scores=scores,
+            latency_us=latency_us,
+        )
     request: Any = rows.sent.records if isinstance(rows.sent, TypedRows) else rows.sent
     columns = (rows.keys, rows.at_us, request, values, ages_us, scores)
     names = (repeat(system), answering, repeat(generation))

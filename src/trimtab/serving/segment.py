@@ -7,33 +7,34 @@ A segment is a header, frames, and once sealed a footer; integers are little-end
     frame   u32 length of the payload, u32 CRC-32 of the payload, payload
     footer  u32 zero, u32 CRC-32 of the rest, u64 number of records, 32 bytes SHA-256 of all that stands before it
 
-A payload is a msgpack array of a Prediction's fields in their order, without the id: the id follows from the
-header, the frame's offset and the record's instant. The last two, `fallback` and `cause`, stand there only in the
-record of a fallback's answer; format 1 does not have them. Up to format 2 the footer holds the Merkle root over the
-payloads: a worker that hashes record by record has a tenth less time to answer, and the ledger gets the root from
+A payload is a record (record.py), or since format 4 a block that stands for several (block.py). A record's id
+follows from the header, its offset and its instant: the offset is the frame's, of a block's second record one more,
+and so on; a block has more bytes than records. The footer counts records. Up to format 2 it holds the Merkle root
+over them: a worker that hashes record by record has a tenth less time to answer, and the ledger gets the root from
 the compactor, which reads them all. A reader of this code reads every format up to FORMAT.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
 from zlib import crc32
 
 import msgspec
 
-from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import Corrupt
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, segment_name
+from trimtab.serving.block import is_block, records_of
+from trimtab.serving.record import decode_record, encode_record
 from trimtab.stats.merkle import merkle_root
 
-FORMAT = 3
+FORMAT = 4
 _WITH_ROOT = 2  # and before: what the footer holds is a Merkle root
 LIVE, SEALED, SET_ASIDE = ".live", ".sealed", ".corrupt"
 _MAGIC = b"TRIMTABL"
@@ -42,49 +43,6 @@ _CRC = struct.Struct("<I")
 _FRAME = struct.Struct("<II")
 _FOOTER = struct.Struct("<Q32s")
 FRAME_BYTES = _FRAME.size
-
-# A Prediction's fields without the id, in their order.
-Plain: TypeAlias = tuple[
-    str, str, int, str, int, JsonMap, Sequence[Json], Sequence[int | None], float, Sequence[tuple[str, float]], int
-]  # system, release, generation, key, at_us, request, features, ages_us, score, others, latency_us
-Marked: TypeAlias = tuple[
-    str,
-    str,
-    int,
-    str,
-    int,
-    JsonMap,
-    Sequence[Json],
-    Sequence[int | None],
-    float,
-    Sequence[tuple[str, float]],
-    int,
-    str,
-    str,
-]  # the same, fallback, cause
-Record: TypeAlias = Plain | Marked
-
-
-class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A record of any format."""
-
-    system: str
-    release: str
-    generation: int
-    key: str
-    at_us: int
-    request: dict[str, Any]
-    features: tuple[Any, ...]
-    ages_us: tuple[int | None, ...]
-    score: float
-    others: tuple[tuple[str, float], ...]
-    latency_us: int
-    fallback: str = ""
-    cause: str = ""
-
-
-encode_record = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
 
 
 @dataclass(frozen=True)
@@ -113,19 +71,24 @@ class Segment:
     """What was found in a segment's file."""
 
     header: Header
-    frames: tuple[tuple[int, bytes], ...]  # (byte offset of the frame, payload), in order
+    records: tuple[tuple[int, bytes], ...]  # (offset that its id names, the record's bytes), in order
     end: int  # the byte behind the last whole frame
     torn_bytes: int  # bytes behind `end` that are no whole frame and no footer
     sealed: bool  # whether a footer that holds stands behind them
 
     def predictions(self) -> Iterator[Prediction]:
         """The records, in the order in which they were written."""
-        for offset, payload in self.frames:
-            yield prediction(self.header, offset, payload)
+        for offset, record in self.records:
+            yield prediction(self.header, offset, record)
+
+    @property
+    def record_bytes(self) -> int:
+        """Of all records, each by itself: those of blocks take more than their file does."""
+        return sum(len(record) for _, record in self.records)
 
     def merkle_root(self) -> bytes:
-        """The root over the payloads that are there."""
-        return merkle_root(payload for _, payload in self.frames)
+        """The root over the records that are there."""
+        return merkle_root(record for _, record in self.records)
 
     def footer_digest(self, data: bytes) -> bytes:
         """What its footer is to hold; `data`: the bytes before the footer."""
@@ -149,9 +112,9 @@ def footer(count: int, digest: bytes) -> bytes:
     return _FRAME.pack(0, crc32(body)) + body
 
 
-def prediction(header: Header, offset: int, payload: bytes) -> Prediction:
-    """One record from its payload."""
-    fields = _decode(payload)
+def prediction(header: Header, offset: int, record: bytes) -> Prediction:
+    """What a record says."""
+    fields = decode_record(record)
     place = PredictionId(fields.at_us // 1000, header.worker, header.number, offset)
     return Prediction(str(place), *msgspec.structs.astuple(fields))
 
@@ -199,13 +162,13 @@ def parse_segment(data: bytes, where: str, *, sealed: bool) -> Segment | None:
             raise _corrupt(where, len(data), "the file ends within its header")
         return None
     header, offset = head
-    frames: list[tuple[int, bytes]] = []
+    records: list[tuple[int, bytes]] = []
     while (payload := read_frame(data, offset, where)) is not None:
-        frames.append((offset, payload))
+        records += enumerate(_records(payload, offset, where), offset)
         offset += FRAME_BYTES + len(payload)
-    digest = _footer_digest(data, offset, len(frames), where)
+    digest = _footer_digest(data, offset, len(records), where)
     torn = 0 if digest is not None else len(data) - offset
-    found = Segment(header, tuple(frames), offset, torn, digest is not None)
+    found = Segment(header, tuple(records), offset, torn, digest is not None)
     if sealed and digest is None:
         raise _corrupt(
             where, offset, f"{torn} bytes that are no whole record", "a footer at the end of a sealed segment"
@@ -236,6 +199,49 @@ def read_frame(data: bytes, offset: int, where: str) -> bytes | None:
     if end == len(data):
         return None
     raise _corrupt(where, offset, "the record's checksum does not hold")
+
+
+def frame_offsets(data: bytes, first: int) -> list[int]:
+    """Where frames start, as their lengths say; the first one at `first`."""
+    found: list[int] = []
+    offset = first
+    while offset + FRAME_BYTES <= len(data):
+        found.append(offset)
+        offset += FRAME_BYTES + int(_FRAME.unpack_from(data, offset)[0])
+    return found
+
+
+def record_at(data: bytes, offsets: Sequence[int], offset: int, where: str) -> bytes | None:
+    """The record whose id names this offset; None if there is none.
+
+    Args:
+        data: of a segment.
+        offsets: of its frames.
+        offset: that an id names.
+        where: the segment is.
+
+    Raises:
+        Corrupt: the checksum of its frame does not hold.
+    """
+    place = bisect_right(offsets, offset) - 1
+    if place < 0:
+        return None
+    start = offsets[place]
+    payload = read_frame(data, start, where)
+    if payload is None or (start < offset and not is_block(payload)):
+        return None
+    records = _records(payload, start, where)
+    return records[offset - start] if offset - start < len(records) else None
+
+
+def _records(payload: bytes, offset: int, where: str) -> list[bytes]:
+    """The records that a frame holds."""
+    if not is_block(payload):
+        return [payload]
+    try:
+        return list(map(encode_record, records_of(payload)))
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
+        raise _corrupt(where, offset, f"a block of records that is none: {error}") from error
 
 
 def _footer_digest(data: bytes, offset: int, count: int, where: str) -> bytes | None:

@@ -172,7 +172,7 @@ class SegmentFolder:
             if found.torn_bytes:
                 self._cut(fd, path, found.end)
                 done.torn.append(path.stem)
-            count = len(found.frames)
+            count = len(found.records)
             self.seal(fd, path, end=found.end, count=count, digest=found.footer_digest(data[: found.end]))
             done.sealed.extend([path.stem] if count else [])
 

@@ -20,7 +20,7 @@ from trimtab.ports.served_release import ServedRelease
 from trimtab.serving.aside import Aside, Outcome
 from trimtab.serving.log_writer import Then
 from trimtab.serving.pace import Pace
-from trimtab.serving.segment import Record
+from trimtab.serving.record import Record
 
 _MOST_ROWS = 4_096  # that wait for one shadow; what comes on top it does not score
 
