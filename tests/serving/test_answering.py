@@ -120,19 +120,43 @@ def test_one_look_up_and_one_call_for_all_of_a_turn(tmp_path: Path) -> None:
     assert [one.score for one in records] == [n + SUMMANDS["one"] for n in range(10)]
 
 
+def left_after(folder: Path, turns: list[list[Asked]]) -> list[int]:
+    """How many answers had left after each turn in which these requests came."""
+
+    async def drive() -> list[int]:
+        log = LogWriter(SegmentFolder(folder), system=SYSTEM, worker=0, policy=LogPolicy(), report=lambda _: None)
+        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="now")
+        left = []
+        for requests in turns:
+            for one in requests:
+                answering.submit(one)
+            await asyncio.sleep(0)
+            left.append(sum(len(one.outcomes) for some in turns for one in some))
+        await log.close()
+        return left
+
+    return asyncio.run(drive())
+
+
 def test_answers_leave_in_the_turn_in_which_they_are_made(tmp_path: Path) -> None:
     """Else the next turn begins with one half of the clients, and all that a turn costs is paid twice."""
     requests = [Asked([{"row": "k", "x": 1.0}], serving("one")) for _ in range(3)]
+    assert left_after(tmp_path, [requests, []]) == [0, 3]
 
-    async def drive() -> list[int]:
-        log = LogWriter(SegmentFolder(tmp_path), system=SYSTEM, worker=0, policy=LogPolicy(), report=lambda _: None)
-        answering = Answering(SYSTEM, log=log, clock=SystemClock(), metrics=Metrics(), mode="now")
-        for one in requests:
-            answering.submit(one)
-        await asyncio.sleep(0)
-        return [len(one.outcomes) for one in requests]
 
-    assert asyncio.run(drive()) == [1, 1, 1]
+def test_as_long_as_each_turn_brings_more_requests_they_are_answered_together(tmp_path: Path) -> None:
+    route = serving("one")
+    few, more, late = ([Asked([{"row": "k", "x": 1.0}], route) for _ in range(size)] for size in (2, 5, 1))
+    assert left_after(tmp_path, [few, more, [], late, []]) == [0, 0, 7, 7, 8]
+    [release] = route.releases
+    assert isinstance(release, Counted)
+    assert release.calls == [7, 1]
+
+
+def test_requests_that_come_without_end_are_answered_when_they_are_enough(tmp_path: Path) -> None:
+    route = serving("one")
+    turns = [[Asked([{"row": "k", "x": 1.0}], route) for _ in range(100)] for _ in range(4)]
+    assert left_after(tmp_path, turns) == [0, 0, 300, 300]
 
 
 def test_requests_under_two_routes_are_not_mixed(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ class Asked:
     started_s: float = 0.0
     outcomes: list[Answer | Exception] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.row_count = len(self.rows)
+
     def answered(self, answer: Answer) -> None:
         self.outcomes.append(answer)
 

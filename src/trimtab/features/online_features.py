@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import TypeAlias
 
-import numpy as np
 import polars as pl
 
 from trimtab.features import online_codec as codec
@@ -20,6 +18,7 @@ from trimtab.features.feature_set import FeatureSet, by_view
 from trimtab.features.offline import finite
 from trimtab.features.online_codec import Bytes, Projected
 from trimtab.features.online_windows import put_windows
+from trimtab.features.packed_numbers import packed_numbers
 from trimtab.features.passed_on import passed_on
 from trimtab.features.request_frame import frame_of, request_columns, request_row
 from trimtab.features.view import FeatureView
@@ -28,7 +27,7 @@ from trimtab.kernel.errors import NotFound, OnlineStoreUnavailable, RequestInval
 from trimtab.kernel.moment import duration_us, from_us
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.online_store import OnlineReader
-from trimtab.ports.typed_rows import SomeCells, TypedRows
+from trimtab.ports.typed_rows import SentNumbers, SomeCells, TypedRows
 
 Cells = list[list[Json]]  # per row, the values of one view
 Ages = list[int | None]
@@ -76,7 +75,7 @@ class OnlineFeatures:
         kinds = {one.view.name: place for place, one in enumerate(self._stored)}
         # Where the cells of each come from: its place among the stored, or the fields that it passes on.
         self._of_row = [(one.name, kinds.get(one.name)) for one in features.declared]
-        self._slice = _slice(features, self._request, self._passed_on)
+        self._sent = _sent(features, self._request, self._passed_on)
         self._progress_keys = [codec.projected_key(version) for version in versions]
         self._progress: dict[Bytes, Projected] = {}
         for view, version, progress in zip(self.views, versions, store.get(self._progress_keys), strict=True):
@@ -91,8 +90,8 @@ class OnlineFeatures:
     def read(self, rows: Sequence[JsonMap], at_us: Sequence[int]) -> FeatureBlock:
         """All views of all rows from one snapshot of the store."""
         typed = rows if isinstance(rows, TypedRows) and rows.fields == self._request else None
-        if typed is not None and self._slice is not None:
-            return _sliced(typed, self._slice)
+        if typed is not None and self._sent is not None:
+            return _as_sent(typed, self._sent)
         if len(rows) == 1:
             return self._read_row(rows[0] if typed is None else typed, at_us)
         columns: Columns = request_columns(rows, self._request) if typed is None else typed.columns()
@@ -201,10 +200,10 @@ class OnlineFeatures:
                 )
 
 
-def _slice(
+def _sent(
     features: FeatureSet, request: Sequence[tuple[str, str]], passed_on: Mapping[str, Sequence[str] | None]
-) -> slice | None:
-    """Which fields of a request are all features there are, as numbers and in their order; None if it is not so."""
+) -> SentNumbers | None:
+    """The fields of a request that are all features there are, as numbers and in their order; None if none are."""
     if len(features.declared) != 1 or len(features.on_request) != 1:
         return None
     fields = passed_on[features.on_request[0].name]
@@ -212,18 +211,16 @@ def _slice(
     if not fields or fields[0] not in names:
         return None
     found = slice(names.index(fields[0]), names.index(fields[0]) + len(fields))
-    return found if tuple(request[found]) == tuple((name, "Float64") for name in fields) else None
+    if tuple(request[found]) != tuple((name, "Float64") for name in fields):
+        return None
+    return SentNumbers(request, found)
 
 
-def _sliced(rows: TypedRows, fields: slice) -> FeatureBlock:
+def _as_sent(rows: TypedRows, sent: SentNumbers) -> FeatureBlock:
     """Features that are numbers of the request as they are."""
-    values = SomeCells(rows.cells, fields)
-    width = fields.stop - fields.start
-    numbers = np.fromiter(chain.from_iterable(values), np.float64, len(values) * width).reshape(-1, width)
-    ages_us = [()] * len(values)
-    if np.isnan(numbers).any():  # a null becomes NaN, and nothing else that a request can hold does
-        return FeatureBlock(values, ages_us)
-    return FeatureBlock(values, ages_us, numbers=numbers, sent=fields)
+    values = SomeCells(rows.cells, sent.places)
+    numbers = packed_numbers(values, sent.places.stop - sent.places.start)
+    return FeatureBlock(values, [()] * len(values), numbers=numbers, sent=None if numbers is None else sent)
 
 
 def _stored(view: FeatureView | Aggregation, version: str, width: int) -> _Stored:

@@ -97,6 +97,7 @@ class _Ticket:
 
     def __init__(self, rows: Sequence[dict[str, Json]], serving: Serving) -> None:
         self.rows = rows
+        self.row_count = len(rows)
         self.serving = serving
         self.started_s = _NEVER_S
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.ports.typed_rows import SentNumbers
 
 _T = TypeVar("_T")
 
@@ -23,7 +24,7 @@ class FeatureBlock:
     # By row and view: the age of a newest fact that was too old. Rows without one are left out.
     stale_us: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     numbers: NDArray[np.float64] | None = None  # `values`, where it is known that none is text or missing
-    sent: slice | None = None  # the fields of typed rows that `numbers` are as they were sent, if they are
+    sent: SentNumbers | None = None  # what of typed rows `numbers` are, if nothing was done with them
 
 
 @dataclass(frozen=True)

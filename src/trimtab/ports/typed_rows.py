@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -17,6 +18,19 @@ Fields: TypeAlias = Sequence[tuple[str, str]]  # (field, Polars type)
 Cells: TypeAlias = tuple[Any, ...]  # of a row, in the order of the fields
 
 
+@dataclass(frozen=True, eq=False)
+class SentNumbers:
+    """Which fields of typed rows are features as they were sent, in their order: numbers all. One of a release.
+
+    Args:
+        fields: all that a row has.
+        places: of those that are features.
+    """
+
+    fields: Fields
+    places: slice
+
+
 class TypedRows(Sequence[dict[str, Json]]):
     """Each of the fields, and nothing else, with a value of its type or null: nothing is left to check.
 
@@ -28,12 +42,13 @@ class TypedRows(Sequence[dict[str, Json]]):
         records: the rows; each is encoded as an object of its fields.
     """
 
-    __slots__ = ("_cells", "fields", "records")
+    __slots__ = ("_cells", "_columns", "fields", "records")
 
     def __init__(self, fields: Fields, records: list[msgspec.Struct]) -> None:
         self.fields = fields
         self.records = records
         self._cells: list[Cells] | None = None
+        self._columns: dict[str, list[Any]] = {}  # that were asked for
 
     @property
     def cells(self) -> list[Cells]:
@@ -44,10 +59,12 @@ class TypedRows(Sequence[dict[str, Json]]):
 
     def column(self, field: str) -> list[Any]:
         """The values of one field; of a name that there is not, as many nulls."""
-        for place, (name, _) in enumerate(self.fields):
-            if name == field:
-                return [row[place] for row in self.cells]
-        return [None] * len(self.records)
+        found = self._columns.get(field)
+        if found is None:
+            place = next((place for place, (name, _) in enumerate(self.fields) if name == field), None)
+            found = [None] * len(self.records) if place is None else [row[place] for row in self.cells]
+            self._columns[field] = found
+        return found
 
     def columns(self) -> dict[str, list[Any]]:
         """The values of each field."""

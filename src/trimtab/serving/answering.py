@@ -38,6 +38,7 @@ class Ticket(Protocol):
     """One request that waits for its answer: either of its methods is called once, in the event loop."""
 
     rows: Sequence[Row]
+    row_count: int  # of them
     serving: Serving
     started_s: float  # by time.perf_counter
 
@@ -64,34 +65,49 @@ class Answering:
         self._scoring = Scoring(self._unscored, patient=self._replays)
         self._serving: Serving | None = None  # that answered last
         self._waiting: list[Ticket] = []
+        self._gathered = 0  # of them, when this was last looked at
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._falling_back = FallingBack(metrics, self._fault, FallbackNews(reporting.process()))
         self._shadowing = Shadowing(log, self._unscored)
 
     def submit(self, ticket: Ticket) -> None:
-        """Answer a request with all others of this turn of the event loop; one of many rows alone, and at once.
+        """Answer a request with those that come together with it; one of many rows alone, and at once.
 
         Together they cost one look-up, one call of each model, and one write. A slow model is called with the more
-        rows the busier the worker is, a quick one loses nothing: nobody waits for a batch to fill.
+        rows the busier the worker is.
         """
-        if len(ticket.rows) >= _MANY_ROWS:
+        if ticket.row_count >= _MANY_ROWS:
             self._answer([ticket])
             self._log.commit()
             return
         if not self._waiting:
-            self._loop.call_soon(self._answer_all)
+            self._loop.call_soon(self._gather)
         self._waiting.append(ticket)
+
+    def _gather(self) -> None:
+        """Answer what waits, unless this turn of the event loop has brought more: then the next one may, too.
+
+        Clients that were answered together ask again one after the other. A turn takes microseconds: nobody waits
+        for a batch to fill, and each request that is in it makes all others cheaper.
+        """
+        waiting = len(self._waiting)
+        if self._gathered < waiting < _BATCH_ROWS:
+            self._gathered = waiting
+            self._loop.call_soon(self._gather)
+        else:
+            self._gathered = 0
+            self._answer_all()
 
     def _answer_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         batch: list[Ticket] = []
         rows = 0
         for ticket in waiting:
-            if batch and (ticket.serving is not batch[0].serving or rows + len(ticket.rows) > _BATCH_ROWS):
+            if batch and (ticket.serving is not batch[0].serving or rows + ticket.row_count > _BATCH_ROWS):
                 self._answer(batch)
                 batch, rows = [], 0
             batch.append(ticket)
-            rows += len(ticket.rows)
+            rows += ticket.row_count
         self._answer(batch)
         self._log.commit()
 
@@ -139,7 +155,8 @@ class Answering:
         # From here on nothing may fail: what is staged is recorded.
         ids = self._take(records, lambda refused: self._written(answered, refused, shadowed))
         if isinstance(records, Block):  # of rows that lack nothing
-            predictions = list(map(Answered, ids, records.keys, records.releases, records.scores, repeat([])))
+            columns = (ids, records.keys, records.releases, records.scores)
+            predictions = list(map(Answered, *columns, *map(repeat, _NOTHING)))
         else:
             predictions = [
                 Answered(id, one[3], one[1], one[8], *less)
@@ -155,7 +172,7 @@ class Answering:
             shadowed = Answers(rows.asked, rows.at_us, records, ids, blocks)
         start = 0
         for ticket in batch:
-            end = start + len(ticket.rows)
+            end = start + ticket.row_count
             answer = Answer(self._system, generation, predictions[start:end])
             answered.append((ticket, answer))
             start = end
@@ -221,7 +238,7 @@ def _latency_us(batch: Sequence[Ticket]) -> list[int]:
     found: list[int] = []
     for ticket in batch:
         # Nobody waits for a row of a batch: its request begins at the end of time.
-        found += [max(0, int((now_s - ticket.started_s) * 1e6))] * len(ticket.rows)
+        found += [max(0, int((now_s - ticket.started_s) * 1e6))] * ticket.row_count
     return found
 
 

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, overload
 
 import msgspec
 
 from trimtab.ports.feature_reader import FeatureBlock
-from trimtab.ports.typed_rows import TypedRows
+from trimtab.ports.typed_rows import SentNumbers, TypedRows
 from trimtab.serving.record import Record
 
 _FIXED_ARRAY = 0x90  # msgpack's first byte of an array of up to 15
@@ -90,15 +91,15 @@ class Block(Sequence[Record]):
         Raises:
             struct.error: a score is no number.
         """
-        numbers, fields = self._features.numbers, self._features.sent
-        assert numbers is not None and fields is not None
+        numbers, sent = self._features.numbers, self._features.sent
+        assert numbers is not None and sent is not None
         places = {digest: place for place, digest in enumerate(dict.fromkeys(self.releases))}
-        names = [name for name, _ in self._sent.fields]
-        columns: list[Any] = [*range(-fields.start, len(names) - fields.start)]
+        names, columns, others = _form(sent)
         key: Any = self.keys
-        for place in (*range(fields.start), *range(fields.stop, len(names))):
-            columns[place] = self._sent.column(names[place])
-            if columns[place] == key:
+        columns = columns.copy()
+        for place in others:
+            columns[place] = column = self._sent.column(sent.fields[place][0])
+            if column == key:
                 key = place
         return _encode(
             (
@@ -130,6 +131,14 @@ class Block(Sequence[Record]):
         if self._records is None:
             self._records = list(records_of(self.encode()))
         return self._records[index]
+
+
+@lru_cache(maxsize=64)
+def _form(sent: SentNumbers) -> tuple[msgspec.Raw, list[Any], list[int]]:
+    """What all blocks of a release share: names, columns as far as they are numbers, places of the others."""
+    first, end, count = sent.places.start, sent.places.stop, len(sent.fields)
+    names = _encode([name for name, _ in sent.fields])
+    return msgspec.Raw(names), list(range(-first, count - first)), [*range(first), *range(end, count)]
 
 
 def is_block(payload: bytes) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from trimtab.serving.segment import Header
 from trimtab.serving.segment_folder import SegmentFolder
 
 _RETRY_SEAL_S = 1.0
+_PIECE_BYTES = 1 << 20  # that are hashed at once
 
 
 @dataclass
@@ -145,9 +146,9 @@ class LogKeeper:
                 return
 
     def _flush(self, work: Sequence[Written]) -> None:
-        for one in work:
-            one.live.hash.update(one.data)
-            one.live.count += one.records
+        for piece in _pieces(work):
+            piece[0].live.hash.update(b"".join([one.data for one in piece]))
+            piece[0].live.count += sum(one.records for one in piece)
         outcome: dict[int, OSError | None] = {}
         for live in {one.live.fd: one.live for one in work}.values():
             try:
@@ -173,3 +174,21 @@ class LogKeeper:
         os.close(live.fd)
         then()
         return True
+
+
+def _pieces(work: Sequence[Written]) -> Iterator[list[Written]]:
+    """Commits to one segment after another, as many as are hashed at once.
+
+    To hash one commit after the other asks for Python's lock as often, and the event loop, which gives it away at
+    each write, gets it back later each time: its writes took four times as long.
+    """
+    piece: list[Written] = []
+    size_bytes = 0
+    for one in work:
+        if piece and (one.live is not piece[0].live or size_bytes >= _PIECE_BYTES):
+            yield piece
+            piece, size_bytes = [], 0
+        piece.append(one)
+        size_bytes += len(one.data)
+    if piece:
+        yield piece

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 
 from trimtab.serving.answer import Answered
 from trimtab.serving.counts import Counts
@@ -58,12 +59,13 @@ class Metrics:
         found.sum_s += latency_s
         found.rows += rows
         self._request_rows[rows] += 1
+        mixed = False
         for one in predictions:
             if one.missing:
                 self._without(one)
-            if one.release != release:
-                self._mixed(predictions, latency_s)
-                return
+            mixed = mixed or one.release != release
+        if mixed:
+            self._mixed(predictions, latency_s)
 
     def looked_up(self, views: Sequence[str], ages_us: Sequence[Sequence[int | None]], now_s: float) -> None:
         """Rows that are scored together, and the ages of their features; `now_s` by any clock that goes on."""
@@ -154,7 +156,7 @@ class Metrics:
     def _mixed(self, predictions: Sequence[Answered], latency_s: float) -> None:
         """A request whose rows several releases answered: it counts for each of them, and once in the totals."""
         first = predictions[0].release
-        rows = Counter(one.release for one in predictions)
+        rows = Counter(map(attrgetter("release"), predictions))
         bucket = bisect_left(LATENCY_S, latency_s)
         self._answers[first].rows -= len(predictions) - rows.pop(first)
         for release, count in rows.items():
@@ -163,10 +165,6 @@ class Metrics:
             for one, times in ((found, 1), (self._others, -1)):
                 one.buckets[bucket] += times
                 one.sum_s += times * latency_s
-        changed = next(index for index, one in enumerate(predictions) if one.release != first)
-        for one_row in predictions[changed + 1 :]:  # those before have been looked at
-            if one_row.missing:
-                self._without(one_row)
 
 
 def _by(counter: Counter[int] | Counter[str]) -> dict[tuple[str, ...], list[float]]:

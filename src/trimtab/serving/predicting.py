@@ -33,10 +33,11 @@ def _nobody(_: Problem | bytes) -> None:
 class _Ticket:
     """Implements Ticket."""
 
-    __slots__ = ("asked", "owner", "path", "reply", "rows", "serving", "started_s", "wire")
+    __slots__ = ("asked", "owner", "path", "reply", "row_count", "rows", "serving", "started_s", "wire")
 
     asked: Asked
     rows: Sequence[Row]
+    row_count: int
 
     def __init__(
         self, owner: Predicting, wire: Wire, path: str, serving: Serving, started_s: float, reply: Reply
@@ -120,6 +121,7 @@ class Predicting:
             ticket.failed(error if coded is None else Refused(coded))
             return
         ticket.rows = ticket.asked.rows
+        ticket.row_count = len(ticket.rows)
         self._waiting[ticket] = None
         self._answering.submit(ticket)
 

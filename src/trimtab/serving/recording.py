@@ -50,7 +50,8 @@ def records(
         answering = [one if one in scored else champion for one in drawn]
     own = scored[champion]
     values, ages_us, scores, beside = own.block.values, own.block.ages_us, own.scores, repeat(())
-    alone = own.block.sent is not None and rows.asked is rows.sent  # without an instant of its own
+    # One row saves nothing, and in a block none has an instant of its own.
+    alone = own.block.sent is not None and len(rows.sent) > 1 and rows.asked is rows.sent
     if others:
         said = {digest: one.scores for digest, one in scored.items()}
         scores = [said[digest][index] for index, digest in enumerate(answering)]
