@@ -1,4 +1,4 @@
-"""Clients that send one row after the other, and write down what was acknowledged."""
+"""Clients that send one request after the other, and write down what was acknowledged."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Load:
     """What some clients have seen so far. Each attempt has a key of its own."""
 
     port: int
+    rows: int = 1  # of a request
     answers: list[Acknowledged] = field(default_factory=list)
     refused: list[tuple[int, object]] = field(default_factory=list)  # answered, but not with 200
     broken: int = 0  # connections that broke before the answer
@@ -44,11 +45,11 @@ class Load:
     async def _one(self) -> None:
         client = Client(self.port)
         while not self._stop:
-            key = f"key-{next(self._keys)}"
+            keys = [f"key-{next(self._keys)}" for _ in range(self.rows)]
             begun_s = time.monotonic()
             try:
                 async with asyncio.timeout(5.0):
-                    status, answer = await client.post({"instances": [{"row": key, "x": 10}]})
+                    status, answer = await client.post({"instances": [{"row": key, "x": 10} for key in keys]})
             except (OSError, EOFError, TimeoutError):
                 self.broken += 1
                 client.close()
@@ -58,9 +59,9 @@ class Load:
                 self.refused.append((status, answer))
                 await asyncio.sleep(0.01)
                 continue
-            (row,) = answer["predictions"]
-            assert row["key"] == key
-            self.answers.append(
-                Acknowledged(row["id"], key, row["release"], answer["generation"], row["score"], begun_s)
-            )
+            assert [row["key"] for row in answer["predictions"]] == keys
+            self.answers += [
+                Acknowledged(row["id"], row["key"], row["release"], answer["generation"], row["score"], begun_s)
+                for row in answer["predictions"]
+            ]
         client.close()
