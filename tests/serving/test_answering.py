@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.releases import SUMMANDS, SYSTEM, Adder
@@ -19,6 +20,7 @@ from trimtab.kernel.errors import LogUnwritable, RequestInvalid
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.route import Canary, Route
 from trimtab.ports.feature_reader import FeatureBlock
+from trimtab.serving import answering
 from trimtab.serving.answer import Answer
 from trimtab.serving.answering import Answering
 from trimtab.serving.log_writer import LogPolicy, LogWriter
@@ -120,6 +122,12 @@ def test_one_look_up_and_one_call_for_all_of_a_turn(tmp_path: Path) -> None:
     assert [one.score for one in records] == [n + SUMMANDS["one"] for n in range(10)]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a turn takes here."""
+    monkeypatch.setattr(answering, "_GATHER_S", 60.0)
+
+
 def left_after(folder: Path, turns: list[list[Asked]]) -> list[int]:
     """How many answers had left after each turn in which these requests came."""
 
@@ -144,6 +152,7 @@ def test_answers_leave_in_the_turn_in_which_they_are_made(tmp_path: Path) -> Non
     assert left_after(tmp_path, [requests, []]) == [0, 3]
 
 
+@pytest.mark.usefixtures("patient")
 def test_as_long_as_each_turn_brings_more_requests_they_are_answered_together(tmp_path: Path) -> None:
     route = serving("one")
     few, more, late = ([Asked([{"row": "k", "x": 1.0}], route) for _ in range(size)] for size in (2, 5, 1))
@@ -153,10 +162,19 @@ def test_as_long_as_each_turn_brings_more_requests_they_are_answered_together(tm
     assert release.calls == [7, 1]
 
 
-def test_requests_that_come_without_end_are_answered_when_they_are_enough(tmp_path: Path) -> None:
+def test_where_turns_take_long_nobody_waits_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "_GATHER_S", 0.0)
+    turns = [[Asked([{"row": "k", "x": 1.0}], serving("one"))] for _ in range(4)]
+    assert left_after(tmp_path, turns) == [0, 2, 2, 4]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("rows", [1, 60])
+def test_requests_that_come_without_end_are_answered_when_they_are_enough(tmp_path: Path, rows: int) -> None:
+    """Their rows count, not they."""
     route = serving("one")
-    turns = [[Asked([{"row": "k", "x": 1.0}], route) for _ in range(100)] for _ in range(4)]
-    assert left_after(tmp_path, turns) == [0, 0, 300, 300]
+    turns = [[Asked([{"row": "k", "x": 1.0}] * rows, route) for _ in range(120 // rows)] for _ in range(4)]
+    assert left_after(tmp_path, turns) == [0, 0, 360 // rows, 360 // rows]
 
 
 def test_requests_under_two_routes_are_not_mixed(tmp_path: Path) -> None:

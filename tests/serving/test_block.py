@@ -20,9 +20,12 @@ from tests.serving.test_answering import answer_all
 from tests.serving.ticket import Asked
 
 from trimtab.features.packed_numbers import packed_numbers
+from trimtab.house.served import LoadedRelease
 from trimtab.kernel.errors import Corrupt
+from trimtab.kernel.feature_schema import Feature
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import consecutive_ids, parse_prediction_id, prediction_id
+from trimtab.kernel.release import Release
 from trimtab.kernel.route import Canary, Route
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.typed_rows import SentNumbers, SomeCells, TypedRows
@@ -32,7 +35,7 @@ from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.record import Record, encode_record
 from trimtab.serving.recorded_keys import RecordedKeys
 from trimtab.serving.released import Serving
-from trimtab.serving.segment import Header, footer, frame, parse_segment
+from trimtab.serving.segment import Frames, Header, footer, frame, parse_segment
 from trimtab.serving.typed_request import typed_request
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -215,6 +218,50 @@ def test_a_null_has_records_of_their_own_written(tmp_path: Path) -> None:
     assert blocks_in(tmp_path) == 0
     assert (first.features, first.score, second.features) == ((1.0,), 11.0, (None,))
     assert math.isnan(second.score)
+
+
+def test_behind_a_damaged_length_records_are_still_found_and_the_footer_is_none() -> None:
+    lone = [encode_record(("s", "r", 1, f"k{n}", AT_US, {}, [1.5], [None], 0.5, [], 9)) for n in range(3)]
+    data = bytearray(Header(1, 2, "s").encode())
+    first, starts = len(data), []
+    for one in lone:
+        starts.append(len(data))
+        data += frame(one)
+    end = len(data)
+    data += footer(3, bytes(32))
+    whole = Frames(bytes(data), first, "here")
+    assert [whole.record(start) for start in starts] == lone
+    assert [whole.record(place) for place in range(len(data)) if place not in starts] == [None] * (len(data) - 3)
+    assert end < len(data)
+    data[starts[1]] ^= 4
+    damaged = Frames(bytes(data), first, "here")
+    assert (damaged.record(starts[0]), damaged.record(starts[2])) == (lone[0], lone[2])
+    with pytest.raises(Corrupt):
+        damaged.record(starts[1])
+
+
+def test_a_model_that_writes_into_its_matrix_changes_no_record(tmp_path: Path) -> None:
+    class Reader:
+        names, views = ("row.x",), ()
+        read = staticmethod(load("sent").look_up)
+
+    class Writing:
+        def predict(self, matrix: Any) -> Any:
+            scores = matrix[:, 0].copy()
+            matrix[:] = 0.0
+            return scores
+
+    about: Any = {"model": "m", "model_format": "f", "code": "c", "views": (), "key": "row", "label": {}}
+    about |= {"training": {}, "verdicts": (), "environment": {}, "predictor": {}}
+    declared = Release(SYSTEM, features=(Feature("row.x"),), request=load("sent").request, **about)
+    release = LoadedRelease(declared, Reader(), Writing())
+    route = Serving(Route(SYSTEM, release.digest, (), 1), (release,))
+    records = answer_all(tmp_path, [[Asked(typed([("a", 1.0), ("b", 2.0)]), route)]], mode="now")
+    assert blocks_in(tmp_path) == 1
+    assert [(one.request["x"], one.features, one.score) for one in records] == [
+        (1.0, (1.0,), 1.0),
+        (2.0, (2.0,), 2.0),
+    ]
 
 
 def test_each_record_of_a_block_is_found_moved_and_proved(stores: Stores) -> None:

@@ -30,6 +30,7 @@ from trimtab.serving.wire import Row
 
 _BATCH_ROWS = 256  # of small requests that are answered together; a request is never divided
 _MANY_ROWS = 64  # of a request that is answered at once, while what was decoded is in the processor's caches
+_GATHER_S = 0.001  # at most, from the first look at what waits
 _NOTHING: Without = ([], {}, [])
 _REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
 
@@ -65,7 +66,9 @@ class Answering:
         self._scoring = Scoring(self._unscored, patient=self._replays)
         self._serving: Serving | None = None  # that answered last
         self._waiting: list[Ticket] = []
-        self._gathered = 0  # of them, when this was last looked at
+        self._waiting_rows = 0
+        self._gathered = 0  # of those that wait, when this was last looked at
+        self._until_s = 0.0  # by time.perf_counter
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._falling_back = FallingBack(metrics, self._fault, FallbackNews(reporting.process()))
         self._shadowing = Shadowing(log, self._unscored)
@@ -83,19 +86,23 @@ class Answering:
         if not self._waiting:
             self._loop.call_soon(self._gather)
         self._waiting.append(ticket)
+        self._waiting_rows += ticket.row_count
 
     def _gather(self) -> None:
         """Answer what waits, unless this turn of the event loop has brought more: then the next one may, too.
 
-        Clients that were answered together ask again one after the other. A turn takes microseconds: nobody waits
-        for a batch to fill, and each request that is in it makes all others cheaper.
+        Clients that were answered together ask again one after the other. A turn takes microseconds, and where it
+        does not, there is an end: nobody waits for a batch to fill. Each request in it makes all others cheaper.
         """
-        waiting = len(self._waiting)
-        if self._gathered < waiting < _BATCH_ROWS:
+        waiting, before = len(self._waiting), self._gathered
+        if not before:
+            self._until_s = time.perf_counter() + _GATHER_S
+        more = waiting > before and self._waiting_rows < _BATCH_ROWS
+        if more and (not before or time.perf_counter() < self._until_s):
             self._gathered = waiting
             self._loop.call_soon(self._gather)
         else:
-            self._gathered = 0
+            self._gathered = self._waiting_rows = 0
             self._answer_all()
 
     def _answer_all(self) -> None:

@@ -1,4 +1,4 @@
-"""The records of rows that were answered together in one, column by column: a fifth of their bytes and of the work.
+"""The records of rows that were answered together in one, column by column: for a third of their bytes.
 
 A block stands for its records and nothing else: whoever reads the log gets these, each under an id of its own and
 in the bytes that a Merkle tree is made of. It is a msgpack array of

@@ -16,16 +16,7 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
-from trimtab.serving.segment import (
-    LIVE,
-    SEALED,
-    SET_ASIDE,
-    decode_header,
-    frame_offsets,
-    prediction,
-    read_segment,
-    record_at,
-)
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Frames, decode_header, prediction, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 
@@ -76,7 +67,7 @@ class LogReader:
             head = decode_header(data, str(path))
             if head is None:
                 return None
-            record = record_at(data, frame_offsets(data, head[1]), place.offset, str(path))
+            record = Frames(data, head[1], str(path)).record(place.offset)
             return None if record is None else prediction(head[0], place.offset, record)
         return None
 

@@ -15,16 +15,7 @@ from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
 from trimtab.serving.log_reader import TABLE
-from trimtab.serving.segment import (
-    LIVE,
-    SEALED,
-    SET_ASIDE,
-    Header,
-    decode_header,
-    frame_offsets,
-    prediction,
-    record_at,
-)
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Frames, Header, decode_header, prediction
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import Whereabouts
 
@@ -99,10 +90,10 @@ def _recorded(
     data: bytes, head: tuple[Header, int], places: Sequence[PredictionId], where: str
 ) -> Iterator[Prediction]:
     header, first = head
-    offsets = frame_offsets(data, first)
-    for place in places:
+    frames = Frames(data, first, where)
+    for place in sorted(places, key=lambda one: one.offset):
         with suppress(Corrupt):
-            record = record_at(data, offsets, place.offset, where)
+            record = frames.record(place.offset)
             if record is not None and (found := prediction(header, place.offset, record)).id == str(place):
                 yield found
 

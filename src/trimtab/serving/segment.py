@@ -201,37 +201,57 @@ def read_frame(data: bytes, offset: int, where: str) -> bytes | None:
     raise _corrupt(where, offset, "the record's checksum does not hold")
 
 
-def frame_offsets(data: bytes, first: int) -> list[int]:
-    """Where frames start, as their lengths say; the first one at `first`."""
-    found: list[int] = []
-    offset = first
-    while offset + FRAME_BYTES <= len(data):
-        found.append(offset)
-        offset += FRAME_BYTES + int(_FRAME.unpack_from(data, offset)[0])
-    return found
-
-
-def record_at(data: bytes, offsets: Sequence[int], offset: int, where: str) -> bytes | None:
-    """The record whose id names this offset; None if there is none.
+class Frames:
+    """Looks records up by the offsets that their ids name. The frame of the last one is kept: ask in order.
 
     Args:
         data: of a segment.
-        offsets: of its frames.
-        offset: that an id names.
+        first: where its first frame starts.
         where: the segment is.
-
-    Raises:
-        Corrupt: the checksum of its frame does not hold.
     """
-    place = bisect_right(offsets, offset) - 1
-    if place < 0:
-        return None
-    start = offsets[place]
-    payload = read_frame(data, start, where)
-    if payload is None or (start < offset and not is_block(payload)):
-        return None
-    records = _records(payload, start, where)
-    return records[offset - start] if offset - start < len(records) else None
+
+    def __init__(self, data: bytes, first: int, where: str) -> None:
+        self._data, self._where = data, where
+        self._starts = list(_frame_starts(data, first))
+        self._last: tuple[int, list[bytes]] = (-1, [])
+
+    def record(self, offset: int) -> bytes | None:
+        """The record that is there; None if there is none.
+
+        Raises:
+            Corrupt: the checksum of its frame does not hold.
+        """
+        place = bisect_right(self._starts, offset) - 1
+        if place < 0:
+            return None
+        start = self._starts[place]
+        try:
+            records = self._of(start)
+        except Corrupt:
+            # Behind a damaged length all frames seem to start elsewhere. Only then may bytes that look like a frame,
+            # which a client can send, be taken for one.
+            try:
+                records, start = self._of(offset), offset
+            except Corrupt:
+                records = []
+            if not records:
+                raise
+        return records[offset - start] if offset - start < len(records) else None
+
+    def _of(self, start: int) -> list[bytes]:
+        """The records of a frame; none where the file ends within it."""
+        if self._last[0] != start:
+            payload = read_frame(self._data, start, self._where)
+            self._last = (start, [] if payload is None else _records(payload, start, self._where))
+        return self._last[1]
+
+
+def _frame_starts(data: bytes, first: int) -> Iterator[int]:
+    """As the lengths of frames say, up to the footer."""
+    offset = first
+    while offset + FRAME_BYTES <= len(data) and (length := int(_FRAME.unpack_from(data, offset)[0])):
+        yield offset
+        offset += FRAME_BYTES + length
 
 
 def _records(payload: bytes, offset: int, where: str) -> list[bytes]:

@@ -16,6 +16,7 @@ from trimtab.ports.feature_reader import FeatureBlock, PartBlock
 from trimtab.ports.served_release import ReleaseLoader, ServedRelease
 from trimtab.ports.tracer import Attributes, Span, Tracer
 from trimtab.serving.answering import Answering, Ticket
+from trimtab.serving.block import Block
 from trimtab.serving.log_writer import LogWriter, Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.predicting import Reply
@@ -145,13 +146,15 @@ class TracedAnswering(Answering):
         ids = super()._take(records, then)
         start = 0
         for ticket in self._traced:
-            own = records[start : start + len(ticket.rows)]
-            start += len(ticket.rows)
+            end = start + ticket.row_count
+            own = [] if isinstance(records, Block) else records[start:end]
+            releases = records.releases[start:end] if isinstance(records, Block) else [one[1] for one in own]
+            start = end
             if isinstance(reply := getattr(ticket, "reply", None), TracedReply):
                 reply.told = {
-                    "trimtab.release": ",".join(sorted({one[1] for one in own})),
-                    "trimtab.rows": len(own),
-                    "trimtab.generation": own[0][2],
+                    "trimtab.release": ",".join(sorted(set(releases))),
+                    "trimtab.rows": ticket.row_count,
+                    "trimtab.generation": ticket.serving.route.generation,
                 }
                 if kinds := {one[11] for one in own if len(one) > 11}:
                     reply.told["trimtab.fallback"] = ",".join(sorted(kinds))
