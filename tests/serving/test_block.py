@@ -242,7 +242,8 @@ def test_behind_a_damaged_length_records_are_still_found_and_the_footer_is_none(
 
 def test_a_model_that_writes_into_its_matrix_changes_no_record(tmp_path: Path) -> None:
     class Reader:
-        names, views = ("row.x",), ()
+        names: tuple[str, ...] = ("row.x",)
+        views: tuple[str, ...] = ()
         read = staticmethod(load("sent").look_up)
 
     class Writing:

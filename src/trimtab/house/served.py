@@ -56,9 +56,7 @@ class LoadedRelease:
             return self._by_value.predict_rows(block.values)
         numbers = block.numbers if self._encoder.takes_numbers else None
         if numbers is not None and block.sent is not None:
-            numbers = (
-                numbers.copy()
-            )  # a model may write into its matrix, and these are recorded once it has answered
+            numbers = numbers.copy()  # a model may write into its matrix, and these are yet to be recorded
         matrix = self._encoder.matrix(block.values) if numbers is None else numbers
         scores: list[float] = self._predictor.predict(matrix).tolist()
         return scores

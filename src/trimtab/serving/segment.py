@@ -228,8 +228,8 @@ class Frames:
         try:
             records = self._of(start)
         except Corrupt:
-            # Behind a damaged length all frames seem to start elsewhere. Only then may bytes that look like a frame,
-            # which a client can send, be taken for one.
+            # Behind a damaged length all frames seem to start elsewhere. Only then may bytes that look like a
+            # frame, which a client can send, be taken for one.
             try:
                 records, start = self._of(offset), offset
             except Corrupt:
