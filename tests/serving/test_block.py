@@ -30,12 +30,13 @@ from trimtab.kernel.route import Canary, Route
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.typed_rows import SentNumbers, SomeCells, TypedRows
 from trimtab.serving.block import Block, is_block, records_of
+from trimtab.serving.frames import Frames, frame
 from trimtab.serving.log_reader import LogReader
 from trimtab.serving.log_writer import LogPolicy, LogWriter
 from trimtab.serving.record import Record, encode_record
 from trimtab.serving.recorded_keys import RecordedKeys
 from trimtab.serving.released import Serving
-from trimtab.serving.segment import Frames, Header, footer, frame, parse_segment
+from trimtab.serving.segment import Header, footer, parse_segment
 from trimtab.serving.typed_request import typed_request
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)

@@ -17,9 +17,10 @@ from tests.serving.test_metrics import Samples, scraped, value
 from trimtab.kernel.prediction import Prediction
 from trimtab.monitoring.scores import by_models
 from trimtab.serving.compactor import Compactor
+from trimtab.serving.frames import frame
 from trimtab.serving.log_reader import FRAME_SCHEMA, TABLE, frame_of_predictions, prediction_of_row
 from trimtab.serving.record import encode_record
-from trimtab.serving.segment import Header, footer, frame, parse_segment
+from trimtab.serving.segment import Header, footer, parse_segment
 from trimtab.stats.merkle import merkle_root
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

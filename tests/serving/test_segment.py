@@ -11,8 +11,9 @@ from trimtab.kernel.canonical import Json
 from trimtab.kernel.errors import Corrupt
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import parse_prediction_id
+from trimtab.serving.frames import frame
 from trimtab.serving.record import Record, encode_record
-from trimtab.serving.segment import FORMAT, Header, footer, frame, parse_segment
+from trimtab.serving.segment import FORMAT, Header, footer, parse_segment
 from trimtab.stats.merkle import merkle_root
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

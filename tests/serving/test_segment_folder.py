@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from trimtab.serving.frames import frame
 from trimtab.serving.record import encode_record
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, frame, read_segment
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 
 RECORD = encode_record(("s", "r", 1, "k", 0, {}, [], [], 0.5, 0))

@@ -20,19 +20,11 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import BATCH_WORKER, parse_prediction_id, prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
+from trimtab.serving.frames import frame
 from trimtab.serving.log_reader import TABLE, prediction_of_row
 from trimtab.serving.log_writer import Then
 from trimtab.serving.record import Record, encode_record
-from trimtab.serving.segment import (
-    SEALED,
-    SET_ASIDE,
-    Header,
-    decode_header,
-    footer,
-    frame,
-    parse_segment,
-    read_segment,
-)
+from trimtab.serving.segment import SEALED, SET_ASIDE, Header, decode_header, footer, parse_segment, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 

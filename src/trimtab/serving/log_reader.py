@@ -16,7 +16,8 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Frames, decode_header, prediction, read_segment
+from trimtab.serving.frames import Frames
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, decode_header, prediction, read_segment
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import SEGMENT, Whereabouts
 

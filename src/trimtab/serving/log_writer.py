@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias, get_args
 from trimtab.kernel.errors import InvalidValue, LogUnwritable, listed
 from trimtab.kernel.prediction_id import consecutive_ids, prediction_ids
 from trimtab.serving.block import Block
+from trimtab.serving.frames import FRAME_BYTES, framed
 from trimtab.serving.log_keeper import Lag, LiveSegment, LogKeeper, Written
 from trimtab.serving.record import Record, encode_record
-from trimtab.serving.segment import FRAME_BYTES, framed
 from trimtab.serving.segment_folder import SegmentFolder
 
 Mode: TypeAlias = Literal["write", "fsync"]

@@ -14,8 +14,9 @@ from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, parse_prediction_id
 from trimtab.ports.journal import JournalReader
 from trimtab.ports.tables import TableReader
+from trimtab.serving.frames import Frames
 from trimtab.serving.log_reader import TABLE
-from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Frames, Header, decode_header, prediction
+from trimtab.serving.segment import LIVE, SEALED, SET_ASIDE, Header, decode_header, prediction
 from trimtab.serving.segment_folder import SegmentFolder
 from trimtab.serving.whereabouts import Whereabouts
 

@@ -17,21 +17,18 @@ the compactor, which reads them all. A reader of this code reads every format up
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from zlib import crc32
 
 import msgspec
 
-from trimtab.kernel.errors import Corrupt
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.prediction_id import PredictionId, segment_name
-from trimtab.serving.block import is_block, records_of
-from trimtab.serving.record import decode_record, encode_record
+from trimtab.serving.frames import FRAME, FRAME_BYTES, corrupt_segment, read_frame, records_in
+from trimtab.serving.record import decode_record
 from trimtab.stats.merkle import merkle_root
 
 FORMAT = 4
@@ -40,9 +37,7 @@ LIVE, SEALED, SET_ASIDE = ".live", ".sealed", ".corrupt"
 _MAGIC = b"TRIMTABL"
 _HEADER = struct.Struct("<8sHHQH")
 _CRC = struct.Struct("<I")
-_FRAME = struct.Struct("<II")
 _FOOTER = struct.Struct("<Q32s")
-FRAME_BYTES = _FRAME.size
 
 
 @dataclass(frozen=True)
@@ -95,21 +90,10 @@ class Segment:
         return self.merkle_root() if self.header.format <= _WITH_ROOT else sha256(data).digest()
 
 
-def frame(payload: bytes) -> bytes:
-    """A payload as it stands in the file."""
-    return b"".join(framed([payload]))
-
-
-def framed(payloads: Sequence[bytes]) -> Iterator[bytes]:
-    """What payloads are in the file, piece by piece: before each one its length and its checksum."""
-    heads = map(_FRAME.pack, map(len, payloads), map(crc32, payloads))
-    return chain.from_iterable(zip(heads, payloads, strict=True))
-
-
 def footer(count: int, digest: bytes) -> bytes:
     """What seals a segment of `count` records; `digest`: the SHA-256 of all bytes before it."""
     body = _FOOTER.pack(count, digest)
-    return _FRAME.pack(0, crc32(body)) + body
+    return FRAME.pack(0, crc32(body)) + body
 
 
 def prediction(header: Header, offset: int, record: bytes) -> Prediction:
@@ -126,7 +110,7 @@ def decode_header(data: bytes, where: str) -> tuple[Header, int] | None:
         Corrupt: these bytes never were a segment's header, or no longer are.
     """
     if not data.startswith(_MAGIC[: len(data)]):
-        raise _corrupt(where, 0, f"it starts with {data[:8]!r}", "a segment's magic bytes")
+        raise corrupt_segment(where, 0, f"it starts with {data[:8]!r}", "a segment's magic bytes")
     if len(data) < _HEADER.size:
         return None
     _, version, worker, number, length = _HEADER.unpack_from(data)
@@ -134,9 +118,9 @@ def decode_header(data: bytes, where: str) -> tuple[Header, int] | None:
     if len(data) < end + _CRC.size:
         return None
     if _CRC.unpack_from(data, end)[0] != crc32(data[:end]):
-        raise _corrupt(where, 0, "the header's checksum does not hold")
+        raise corrupt_segment(where, 0, "the header's checksum does not hold")
     if version > FORMAT:
-        raise _corrupt(
+        raise corrupt_segment(
             where, 0, f"format {version}", f"formats up to {FORMAT}; a newer Trimtab may have written it"
         )
     return Header(worker, number, data[_HEADER.size : end].decode(), version), end + _CRC.size
@@ -159,132 +143,38 @@ def parse_segment(data: bytes, where: str, *, sealed: bool) -> Segment | None:
     head = decode_header(data, where)
     if head is None:
         if sealed:
-            raise _corrupt(where, len(data), "the file ends within its header")
+            raise corrupt_segment(where, len(data), "the file ends within its header")
         return None
     header, offset = head
     records: list[tuple[int, bytes]] = []
     while (payload := read_frame(data, offset, where)) is not None:
-        records += enumerate(_records(payload, offset, where), offset)
+        records += enumerate(records_in(payload, offset, where), offset)
         offset += FRAME_BYTES + len(payload)
     digest = _footer_digest(data, offset, len(records), where)
     torn = 0 if digest is not None else len(data) - offset
     found = Segment(header, tuple(records), offset, torn, digest is not None)
     if sealed and digest is None:
-        raise _corrupt(
+        raise corrupt_segment(
             where, offset, f"{torn} bytes that are no whole record", "a footer at the end of a sealed segment"
         )
     if digest is None:
         return found
     if digest != found.footer_digest(data[:offset]):
-        raise _corrupt(where, offset, "the hash of the records is another one than the footer's")
+        raise corrupt_segment(where, offset, "the hash of the records is another one than the footer's")
     return found
-
-
-def read_frame(data: bytes, offset: int, where: str) -> bytes | None:
-    """The payload of the frame at `offset`; None at the footer, or where the file ends within the frame.
-
-    Raises:
-        Corrupt: the checksum does not hold although more bytes follow: no crash of a writer leaves that behind.
-    """
-    start = offset + FRAME_BYTES
-    if start > len(data):
-        return None
-    length, checksum = _FRAME.unpack_from(data, offset)
-    end = start + length
-    if length == 0 or end > len(data):
-        return None
-    payload = data[start:end]
-    if crc32(payload) == checksum:
-        return payload
-    if end == len(data):
-        return None
-    raise _corrupt(where, offset, "the record's checksum does not hold")
-
-
-class Frames:
-    """Looks records up by the offsets that their ids name. The frame of the last one is kept: ask in order.
-
-    Args:
-        data: of a segment.
-        first: where its first frame starts.
-        where: the segment is.
-    """
-
-    def __init__(self, data: bytes, first: int, where: str) -> None:
-        self._data, self._where = data, where
-        self._starts = list(_frame_starts(data, first))
-        self._last: tuple[int, list[bytes]] = (-1, [])
-
-    def record(self, offset: int) -> bytes | None:
-        """The record that is there; None if there is none.
-
-        Raises:
-            Corrupt: the checksum of its frame does not hold.
-        """
-        place = bisect_right(self._starts, offset) - 1
-        if place < 0:
-            return None
-        start = self._starts[place]
-        try:
-            records = self._of(start)
-        except Corrupt:
-            # Behind a damaged length all frames seem to start elsewhere. Only then may bytes that look like a
-            # frame, which a client can send, be taken for one.
-            try:
-                records, start = self._of(offset), offset
-            except Corrupt:
-                records = []
-            if not records:
-                raise
-        return records[offset - start] if offset - start < len(records) else None
-
-    def _of(self, start: int) -> list[bytes]:
-        """The records of a frame; none where the file ends within it."""
-        if self._last[0] != start:
-            payload = read_frame(self._data, start, self._where)
-            self._last = (start, [] if payload is None else _records(payload, start, self._where))
-        return self._last[1]
-
-
-def _frame_starts(data: bytes, first: int) -> Iterator[int]:
-    """As the lengths of frames say, up to the footer."""
-    offset = first
-    while offset + FRAME_BYTES <= len(data) and (length := int(_FRAME.unpack_from(data, offset)[0])):
-        yield offset
-        offset += FRAME_BYTES + length
-
-
-def _records(payload: bytes, offset: int, where: str) -> list[bytes]:
-    """The records that a frame holds."""
-    if not is_block(payload):
-        return [payload]
-    try:
-        return list(map(encode_record, records_of(payload)))
-    except (msgspec.MsgspecError, ValueError, IndexError) as error:
-        raise _corrupt(where, offset, f"a block of records that is none: {error}") from error
 
 
 def _footer_digest(data: bytes, offset: int, count: int, where: str) -> bytes | None:
     """The hash in a whole footer at `offset`; None where the file ends before or within one."""
     whole = FRAME_BYTES + _FOOTER.size
     tail = data[offset:]
-    if len(tail) >= FRAME_BYTES and _FRAME.unpack_from(tail)[0] == 0:
-        if len(tail) == whole and _FRAME.unpack_from(tail)[1] == crc32(tail[FRAME_BYTES:]):
+    if len(tail) >= FRAME_BYTES and FRAME.unpack_from(tail)[0] == 0:
+        if len(tail) == whole and FRAME.unpack_from(tail)[1] == crc32(tail[FRAME_BYTES:]):
             stored, digest = _FOOTER.unpack_from(tail, FRAME_BYTES)
             if stored != count:
-                raise _corrupt(where, offset, f"{count} records", f"{stored} records, as the footer says")
+                raise corrupt_segment(where, offset, f"{count} records", f"{stored} records, as the footer says")
             return bytes(digest)
         # Blocks that never reached the disk before a power loss read as zeros.
         if len(tail) > whole and tail.strip(b"\0"):
-            raise _corrupt(where, offset, "a frame of length zero")
+            raise corrupt_segment(where, offset, "a frame of length zero")
     return None
-
-
-def _corrupt(where: str, offset: int, got: str, allowed: str = "the bytes that were written") -> Corrupt:
-    return Corrupt(
-        "a prediction log segment",
-        where=f"{where}, byte {offset}",
-        allowed=allowed,
-        got=got,
-        do="keep the file for inspection, and restore it from a backup if there is one",
-    )
