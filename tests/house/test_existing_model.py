@@ -14,6 +14,7 @@ import pytest
 from tests.adapters.kept_models import matrix
 
 from trimtab import loop
+from trimtab.adapters.existing_models_mlflow import MlflowModels
 from trimtab.cli.serve import _declare, _system_name
 from trimtab.house.existing_model import Chosen, adopt, choose
 from trimtab.kernel.errors import Corrupt, InvalidValue, NotFound, Refused, TrackingFailed
@@ -152,6 +153,13 @@ def test_what_is_not_there_or_cannot_be_asked_is_told(
     with pytest.raises(error) as raised, source.fetched(uri, ()):
         pass
     assert allowed in raised.value.allowed and raised.value.do
+
+
+def test_where_no_model_is_registered_it_says_so(tmp_path: Path) -> None:
+    source = MlflowModels(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(NotFound) as raised, source.fetched("models:/nobody/1", ()):
+        pass
+    assert raised.value.allowed.startswith("no model is registered in") and "MLFLOW_TRACKING_URI" in raised.value.do
 
 
 def test_a_folder_without_a_model_is_told_what_it_holds(source: ExistingModels, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from trimtab.kernel.errors import LogUnwritable, RequestInvalid
 from trimtab.kernel.prediction import Prediction
 from trimtab.kernel.route import Canary, Route
 from trimtab.ports.feature_reader import FeatureBlock
-from trimtab.serving import answering
+from trimtab.serving import gathering
 from trimtab.serving.answer import Answer
 from trimtab.serving.answering import Answering
 from trimtab.serving.log_writer import LogPolicy, LogWriter
@@ -125,7 +125,7 @@ def test_one_look_up_and_one_call_for_all_of_a_turn(tmp_path: Path) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a turn takes here."""
-    monkeypatch.setattr(answering, "_GATHER_S", 60.0)
+    monkeypatch.setattr(gathering, "_GATHER_S", 60.0)
 
 
 def left_after(folder: Path, turns: list[list[Asked]]) -> list[int]:
@@ -163,7 +163,7 @@ def test_as_long_as_each_turn_brings_more_requests_they_are_answered_together(tm
 
 
 def test_where_turns_take_long_nobody_waits_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answering, "_GATHER_S", 0.0)
+    monkeypatch.setattr(gathering, "_GATHER_S", 0.0)
     turns = [[Asked([{"row": "k", "x": 1.0}], serving("one"))] for _ in range(4)]
     assert left_after(tmp_path, turns) == [0, 2, 2, 4]
 

@@ -28,7 +28,7 @@ from trimtab.kernel.prediction_id import consecutive_ids, parse_prediction_id, p
 from trimtab.kernel.release import Release
 from trimtab.kernel.route import Canary, Route
 from trimtab.ports.feature_reader import FeatureBlock
-from trimtab.ports.typed_rows import SentNumbers, SomeCells, TypedRows
+from trimtab.ports.typed_rows import SentNumbers, TypedRows
 from trimtab.serving.block import Block, is_block, records_of
 from trimtab.serving.frames import Frames, frame
 from trimtab.serving.log_reader import LogReader
@@ -72,7 +72,7 @@ def blocks(draw: st.DrawFn) -> tuple[Block, list[Record]]:
     releases = draw(several(st.sampled_from(["a" * 64, "b" * 64, "ü"])))
     scores = draw(several(st.floats()))
     latency_us = draw(several(st.integers(0, 2**40)))
-    numbers = packed_numbers(SomeCells(sent.cells, places), width)
+    numbers = packed_numbers([row[places] for row in sent.cells], width)
     features = FeatureBlock([], [], numbers=numbers, sent=SentNumbers(fields, places))
     each: Any = {"releases": releases, "scores": scores, "latency_us": latency_us}
     block = Block("s", 7, AT_US, sent=sent, keys=keys, features=features, **each)

@@ -97,9 +97,15 @@ class MlflowModels:
             return str(max(versions))
         if found["version"] in map(str, versions):
             return found["version"]
-        shown = listed(sorted(versions)) if versions else listed(_names(client))
-        allowed = f"versions {shown}" if versions else f"models {shown}"
-        raise NotFound("model version", uri, allowed=allowed, do=f"name one of those that are in {self._shown()}")
+        do = f"name one of those that are in {self._shown()}"
+        if versions:
+            allowed = f"versions {listed(sorted(versions))}"
+        elif names := _names(client):
+            allowed = f"models {listed(names)}"
+        else:
+            allowed = f"no model is registered in {self._shown()}"
+            do = "register one, or set MLFLOW_TRACKING_URI to where yours are"
+        raise NotFound("model version", uri, allowed=allowed, do=do)
 
     def _read(self, folder: Path, uri: str, name: str, fields: Sequence[str]) -> ExistingModel:
         read = MlmodelFolder(folder, uri)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TypeAlias
 
 import polars as pl
@@ -24,10 +25,11 @@ from trimtab.features.request_frame import frame_of, request_columns, request_ro
 from trimtab.features.view import FeatureView
 from trimtab.kernel.canonical import Json, JsonMap
 from trimtab.kernel.errors import NotFound, OnlineStoreUnavailable, RequestInvalid
+from trimtab.kernel.lazily import Lazily
 from trimtab.kernel.moment import duration_us, from_us
 from trimtab.ports.feature_reader import FeatureBlock
 from trimtab.ports.online_store import OnlineReader
-from trimtab.ports.typed_rows import SentNumbers, SomeCells, TypedRows
+from trimtab.ports.typed_rows import SentNumbers, TypedRows
 
 Cells = list[list[Json]]  # per row, the values of one view
 Ages = list[int | None]
@@ -218,7 +220,7 @@ def _sent(
 
 def _as_sent(rows: TypedRows, sent: SentNumbers) -> FeatureBlock:
     """Features that are numbers of the request as they are."""
-    values = SomeCells(rows.cells, sent.places)
+    values = Lazily(rows.cells, itemgetter(sent.places))
     numbers = packed_numbers(values, sent.places.stop - sent.places.start)
     return FeatureBlock(values, [()] * len(values), numbers=numbers, sent=None if numbers is None else sent)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, overload
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.kernel.canonical import Json, JsonMap
+from trimtab.kernel.lazily import Lazily
 from trimtab.ports.typed_rows import SentNumbers
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -34,36 +33,13 @@ class PartBlock(FeatureBlock):
     whole: FeatureBlock = field(kw_only=True)
 
 
-class _Picked(Sequence[_T]):
-    """Some of a sequence, taken when they are looked at: a model of numbers does not look at values one by one."""
-
-    def __init__(self, whole: Sequence[_T], places: Sequence[int]) -> None:
-        self._whole, self._places = whole, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[_T]: ...
-
-    def __getitem__(self, index: int | slice) -> _T | list[_T]:
-        if isinstance(index, slice):
-            return [self._whole[place] for place in self._places[index]]
-        return self._whole[self._places[index]]
-
-    def __iter__(self) -> Iterator[_T]:
-        return map(self._whole.__getitem__, self._places)
-
-
 def part(whole: FeatureBlock, rows: Sequence[int]) -> PartBlock:
     """The rows with these numbers, in their order."""
     stale_us = {}
     if whole.stale_us:
         stale_us = {place: whole.stale_us[row] for place, row in enumerate(rows) if row in whole.stale_us}
-    values, ages_us = _Picked(whole.values, rows), _Picked(whole.ages_us, rows)
+    values = Lazily(rows, whole.values.__getitem__)
+    ages_us = Lazily(rows, whole.ages_us.__getitem__)
     numbers = None if whole.numbers is None else whole.numbers.take(rows, axis=0)
     return PartBlock(values, ages_us, stale_us, numbers, whole=whole)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from msgspec.structs import astuple
@@ -91,38 +90,6 @@ class TypedRows(Sequence[dict[str, Json]]):
 
     def _row(self, cells: Cells) -> dict[str, Json]:
         return {name: cell for (name, _), cell in zip(self.fields, cells, strict=True)}
-
-
-class SomeCells(Sequence[Cells]):
-    """Some fields of each row, taken when they are looked at: of rows that become numbers nobody may ever look.
-
-    Args:
-        rows: all cells of each.
-        fields: the places of some.
-    """
-
-    __slots__ = ("_fields", "_rows")
-
-    def __init__(self, rows: Sequence[Cells], fields: slice) -> None:
-        self._rows, self._fields = rows, fields
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Cells: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Cells]: ...
-
-    def __getitem__(self, index: int | slice) -> Cells | list[Cells]:
-        if isinstance(index, slice):
-            return [row[self._fields] for row in self._rows[index]]
-        cells: Cells = self._rows[index][self._fields]
-        return cells
-
-    def __iter__(self) -> Iterator[Cells]:
-        return map(itemgetter(self._fields), self._rows)
 
 
 def joined(some: Sequence[Sequence[dict[str, Json]]]) -> Sequence[dict[str, Json]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any
 
 from trimtab.kernel.errors import LogUnwritable, RequestInvalid
 from trimtab.kernel.moment import to_us
@@ -18,6 +17,7 @@ from trimtab.serving.answer import Answer, Answered
 from trimtab.serving.block import Block
 from trimtab.serving.fallback_news import FallbackNews
 from trimtab.serving.falling_back import Asked, Failure, FallingBack, sound
+from trimtab.serving.gathering import Gathering
 from trimtab.serving.log_writer import Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.record import Record
@@ -26,30 +26,11 @@ from trimtab.serving.released import Serving
 from trimtab.serving.rows import ClockMode, instants, keys_of
 from trimtab.serving.scoring import Scored, Scoring, Without
 from trimtab.serving.shadowing import Answers, Shadowing, Takes
+from trimtab.serving.ticket import Ticket
 from trimtab.serving.wire import Row
 
-_BATCH_ROWS = 256  # of small requests that are answered together; a request is never divided
-_MANY_ROWS = 64  # of a request that is answered at once, while what was decoded is in the processor's caches
-_GATHER_S = 0.001  # at most, from the first look at what waits
 _NOTHING: Without = ([], {}, [])
 _REPEAT_S = 5.0  # a release that cannot score is told of once in this time, with its stack
-
-
-class Ticket(Protocol):
-    """One request that waits for its answer: either of its methods is called once, in the event loop."""
-
-    rows: Sequence[Row]
-    row_count: int  # of them
-    serving: Serving
-    started_s: float  # by time.perf_counter
-
-    def answered(self, answer: Answer) -> None:
-        """Its records are written: the answer may leave."""
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """There is none."""
-        ...
 
 
 class Answering:
@@ -61,62 +42,17 @@ class Answering:
         self._clock = clock
         self._metrics = metrics
         self._mode: ClockMode = mode
-        self._loop = asyncio.get_running_loop()
         self._replays = mode == "request"  # then each row is scored by all before it is answered: every time alike
         self._scoring = Scoring(self._unscored, patient=self._replays)
         self._serving: Serving | None = None  # that answered last
-        self._waiting: list[Ticket] = []
-        self._waiting_rows = 0
-        self._gathered = 0  # of those that wait, when this was last looked at
-        self._until_s = 0.0  # by time.perf_counter
         self._told_s: dict[str, float] = {}  # releases that could not score → when that was told
         self._falling_back = FallingBack(metrics, self._fault, FallbackNews(reporting.process()))
         self._shadowing = Shadowing(log, self._unscored)
+        self._gathering = Gathering(self._answer, log.commit)
 
     def submit(self, ticket: Ticket) -> None:
-        """Answer a request with those that come together with it; one of many rows alone, and at once.
-
-        Together they cost one look-up, one call of each model, and one write. A slow model is called with the more
-        rows the busier the worker is.
-        """
-        if ticket.row_count >= _MANY_ROWS:
-            self._answer([ticket])
-            self._log.commit()
-            return
-        if not self._waiting:
-            self._loop.call_soon(self._gather)
-        self._waiting.append(ticket)
-        self._waiting_rows += ticket.row_count
-
-    def _gather(self) -> None:
-        """Answer what waits, unless this turn of the event loop has brought more: then the next one may, too.
-
-        Clients that were answered together ask again one after the other. A turn takes microseconds, and where it
-        does not, there is an end: nobody waits for a batch to fill. Each request in it makes all others cheaper.
-        """
-        waiting, before = len(self._waiting), self._gathered
-        if not before:
-            self._until_s = time.perf_counter() + _GATHER_S
-        more = waiting > before and self._waiting_rows < _BATCH_ROWS
-        if more and (not before or time.perf_counter() < self._until_s):
-            self._gathered = waiting
-            self._loop.call_soon(self._gather)
-        else:
-            self._gathered = self._waiting_rows = 0
-            self._answer_all()
-
-    def _answer_all(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        batch: list[Ticket] = []
-        rows = 0
-        for ticket in waiting:
-            if batch and (ticket.serving is not batch[0].serving or rows + ticket.row_count > _BATCH_ROWS):
-                self._answer(batch)
-                batch, rows = [], 0
-            batch.append(ticket)
-            rows += ticket.row_count
-        self._answer(batch)
-        self._log.commit()
+        """Answer a request, with those that come together with it."""
+        self._gathering.submit(ticket)
 
     def _answer(self, batch: Sequence[Ticket]) -> None:
         try:

@@ -36,7 +36,7 @@ Marked: TypeAlias = tuple[
 Record: TypeAlias = Plain | Marked
 
 
-class StoredRecord(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """A record of any format of the log."""
 
     system: str
@@ -55,4 +55,4 @@ class StoredRecord(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 encode_record = msgspec.msgpack.Encoder().encode
-decode_record = msgspec.msgpack.Decoder(StoredRecord).decode
+decode_record = msgspec.msgpack.Decoder(_Stored).decode

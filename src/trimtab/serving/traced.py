@@ -15,13 +15,14 @@ from trimtab.ports.clock import Clock
 from trimtab.ports.feature_reader import FeatureBlock, PartBlock
 from trimtab.ports.served_release import ReleaseLoader, ServedRelease
 from trimtab.ports.tracer import Attributes, Span, Tracer
-from trimtab.serving.answering import Answering, Ticket
+from trimtab.serving.answering import Answering
 from trimtab.serving.block import Block
 from trimtab.serving.log_writer import LogWriter, Then
 from trimtab.serving.metrics import Metrics
 from trimtab.serving.predicting import Reply
 from trimtab.serving.problem import Problem
 from trimtab.serving.rows import ClockMode
+from trimtab.serving.ticket import Ticket
 from trimtab.serving.wire import Headers
 
 
